@@ -7,6 +7,7 @@
 
 mod dialect;
 mod finish;
+pub mod hint;
 mod outcome;
 mod usage;
 
