@@ -7,13 +7,20 @@
 
 mod code;
 mod dialect;
+mod failure;
 mod finish;
 pub mod hint;
 mod outcome;
+mod read;
+mod scan;
 mod usage;
+mod verdict;
 
 pub use code::{Code, Fault};
-pub use dialect::{Dialect, Provider, UnknownName};
+pub use dialect::{Dialect, ErrorCode, ErrorReport, Provider, UnknownName};
+pub use failure::{Advice, Failure, Phase};
 pub use finish::Finish;
 pub use outcome::{ErrorClass, FinishClass, Outcome};
+pub use read::{End, Reader, Signals};
 pub use usage::Usage;
+pub use verdict::{Kind, StreamEnd, Verdict};

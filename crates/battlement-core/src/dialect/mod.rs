@@ -4,9 +4,34 @@
 //! with its own habits inside that format. This folder is the only place that knows a provider's
 //! field names: everything else works on what the dialects extract.
 
+mod anthropic;
+mod bedrock_converse;
+mod bedrock_invoke;
+mod classify;
+mod cohere;
+mod error_body;
+mod field;
+mod finish_words;
+mod gemini;
+mod ollama;
+mod openai_chat;
+mod openai_completions;
+mod openai_embeddings;
+mod openai_responses;
 mod provider;
+mod report;
+mod spec;
+mod words;
 
 pub use provider::Provider;
+pub use report::{ErrorCode, ErrorReport};
+
+pub(crate) use classify::{Circumstances, Judged, classify};
+pub(crate) use error_body::ERROR_BODY;
+pub(crate) use field::Field;
+pub(crate) use finish_words::{finish_class, is_transient};
+pub(crate) use report::Report;
+pub(crate) use spec::{Choices, End, EventKind, PartKind, Spec};
 
 use std::{fmt, str::FromStr};
 
@@ -64,6 +89,24 @@ impl Dialect {
             Self::BedrockInvoke => "bedrock_invoke",
             Self::CohereV2 => "cohere_v2",
             Self::OllamaNative => "ollama_native",
+        }
+    }
+}
+
+impl Dialect {
+    /// How this dialect's answers are read.
+    pub(crate) fn spec(self) -> &'static Spec {
+        match self {
+            Self::OpenAiChat => &openai_chat::CHAT,
+            Self::OpenAiCompletions => &openai_completions::COMPLETIONS,
+            Self::OpenAiEmbeddings => &openai_embeddings::EMBEDDINGS,
+            Self::OpenAiResponses => &openai_responses::RESPONSES,
+            Self::AnthropicMessages => &anthropic::MESSAGES,
+            Self::Gemini => &gemini::GEMINI,
+            Self::BedrockConverse => &bedrock_converse::CONVERSE,
+            Self::BedrockInvoke => &bedrock_invoke::INVOKE,
+            Self::CohereV2 => &cohere::CHAT_V2,
+            Self::OllamaNative => &ollama::NATIVE,
         }
     }
 }

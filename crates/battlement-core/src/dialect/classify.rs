@@ -1,0 +1,233 @@
+//! From what an error said to what it is.
+//!
+//! Evidence ranks: a machine code or type outranks the HTTP status, the status outranks the words of
+//! a message, and words decide only where the codes are generic.
+
+use super::{
+    Provider,
+    report::{ErrorCode, Report},
+    words::{Meaning, limit_source, meaning, phrase, status_class},
+};
+use crate::{ErrorClass, hint::Dimension};
+
+/// What is known of an error beside its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances {
+    pub(crate) provider: Provider,
+    /// The HTTP status; `None` when the error came inside a 200.
+    pub(crate) status: Option<u16>,
+    /// The dimension that the headers say is used up.
+    pub(crate) exhausted: Option<Dimension>,
+    /// The answer carries a wait that can be believed.
+    pub(crate) has_wait: bool,
+}
+
+/// What an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) class: ErrorClass,
+    /// This one request is larger than the whole limit: no wait helps.
+    pub(crate) never_fits: bool,
+    /// No key was sent, as opposed to a wrong one.
+    pub(crate) key_missing: bool,
+}
+
+/// Judges an error.
+pub(crate) fn classify(report: &Report, at: Circumstances) -> Judged {
+    let message = report.said.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let never_fits = exceeds_the_limit_alone(&message);
+    let class = class(report, &message, at);
+    Judged {
+        class,
+        never_fits: never_fits && class == ErrorClass::RateLimitTokens,
+        key_missing: class == ErrorClass::Auth && is_missing_key(report, &message),
+    }
+}
+
+fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
+    if let Some(class) = report.limit_source.as_deref().and_then(limit_source) {
+        return class;
+    }
+    if report.flagged {
+        return ErrorClass::ContentPolicy;
+    }
+    // A code that is the status in digits says no more than a status does.
+    let said_status = match &report.said.code {
+        Some(ErrorCode::Number(number)) => u16::try_from(*number).ok(),
+        Some(ErrorCode::Word(word)) => word.parse().ok(),
+        None => None,
+    }
+    .filter(|status| (400..600).contains(status));
+    let status = at.status.or(said_status);
+
+    let code = match &report.said.code {
+        Some(ErrorCode::Word(word)) => Some(&**word),
+        _ => None,
+    };
+    let candidates =
+        [report.detail_code.as_deref(), code, report.said.kind.as_deref(), report.kind.as_deref()];
+    let mut limit = None;
+    let mut usually = None;
+    for found in candidates.into_iter().flatten().filter_map(|word| meaning(word, at.provider)) {
+        match found {
+            // `402 RESOURCE_EXHAUSTED` is a bill, whatever the word means elsewhere.
+            Meaning::Limit(_) if status == Some(402) => {}
+            // A dimension named by a later word completes an earlier one.
+            Meaning::Limit(dimension) => limit = Some(limit.flatten().or(dimension)),
+            Meaning::Is(class) if limit.is_none() || class == ErrorClass::Overloaded => return class,
+            Meaning::Is(_) => {}
+            Meaning::Usually(class) => usually = usually.or(Some(class)),
+        }
+    }
+    if let Some(dimension) = limit {
+        return rate_limit(dimension, report, message, at);
+    }
+    let by_status = status.map(|status| status_class(status, at.provider));
+    // These statuses say enough by themselves; the others are shared by several meanings.
+    let settled = matches!(status, Some(401 | 402 | 408 | 409 | 498 | 504 | 524 | 529));
+    if !settled {
+        if let Some(class) = phrase(message) {
+            return class;
+        }
+    }
+    if status == Some(429) {
+        return rate_limit(None, report, message, at);
+    }
+    if at.status.is_none() {
+        // Inside a 200 a word that usually means something beats a number that copies a status.
+        return usually.or(by_status).unwrap_or(ErrorClass::ServerError);
+    }
+    match (by_status, usually) {
+        // `FAILED_PRECONDITION` and xAI's sentence know more than a plain 400.
+        (Some(ErrorClass::InvalidRequest), Some(usually)) => usually,
+        (Some(class), _) => class,
+        (None, usually) => usually.unwrap_or(ErrorClass::ServerError),
+    }
+}
+
+/// A rate limit, unless a closer look finds a quota or the provider's own capacity.
+fn rate_limit(
+    dimension: Option<Dimension>,
+    report: &Report,
+    message: &str,
+    at: Circumstances,
+) -> ErrorClass {
+    // Google says "exceeded your current quota" for limits of a minute too; its quota ids tell.
+    let google = matches!(at.provider, Provider::Gemini | Provider::Vertex);
+    if report.quota_ids.contains("PerDay") {
+        return ErrorClass::QuotaExhausted;
+    }
+    if !google {
+        match phrase(message) {
+            Some(class @ (ErrorClass::Overloaded | ErrorClass::QuotaExhausted)) => return class,
+            _ => {}
+        }
+        if message.contains("exceeded your current quota") {
+            return ErrorClass::QuotaExhausted;
+        }
+    }
+    if !at.has_wait && says_any(message, LONG_WINDOWS) {
+        return ErrorClass::QuotaExhausted;
+    }
+    let by_quota = match &*report.quota_ids {
+        ids if ids.contains("Token") || ids.contains("token") => Some(Dimension::Tokens),
+        ids if ids.contains("Request") || ids.contains("request") => Some(Dimension::Requests),
+        _ => None,
+    };
+    // A router's limit without a dimension counts requests.
+    let by_router = report
+        .headers
+        .iter()
+        .any(|(name, _)| name.starts_with("x-ratelimit"))
+        .then_some(Dimension::Requests);
+    let dimension = dimension
+        .or(by_quota)
+        .or_else(|| dimension_in(message))
+        .or(at.exhausted)
+        .or(by_router);
+    match dimension {
+        Some(Dimension::Tokens) => ErrorClass::RateLimitTokens,
+        Some(Dimension::Requests) => ErrorClass::RateLimitRequests,
+        _ => ErrorClass::RateLimitOther,
+    }
+}
+
+/// A window of a day or more.
+const LONG_WINDOWS: &[&str] =
+    &["per day", "per month", "/ day", "/ month", "/day", "/month", "monthly", "daily"];
+
+const TOKEN_WORDS: &[&str] = &[
+    "tokens per",
+    "token rate limit",
+    "token limit",
+    "input tokens",
+    "output tokens",
+    "request tokens",
+    "too many tokens",
+    "tokens_per",
+    "(tpm)",
+    "(tpd)",
+];
+const REQUEST_WORDS: &[&str] = &[
+    "requests per",
+    "requests_per",
+    "request per",
+    "number of request",
+    "requests rate limit",
+    "call rate limit",
+    "api calls",
+    "queries per",
+    "too many requests",
+    "request rate",
+    "userbymodelby",
+    "(rpm)",
+    "(rpd)",
+];
+
+fn dimension_in(message: &str) -> Option<Dimension> {
+    if says_any(message, TOKEN_WORDS) {
+        Some(Dimension::Tokens)
+    } else if says_any(message, REQUEST_WORDS) {
+        Some(Dimension::Requests)
+    } else {
+        None
+    }
+}
+
+fn says_any(message: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| message.contains(word))
+}
+
+/// "Request too large … Limit 30000, Requested 61337".
+fn exceeds_the_limit_alone(message: &str) -> bool {
+    let number = |word: &str| -> Option<u64> {
+        let (_, rest) = message.split_once(word)?;
+        let digits = rest.trim_start().split(|byte: char| !byte.is_ascii_digit()).next()?;
+        digits.parse().ok()
+    };
+    match (number("limit "), number("requested ")) {
+        (Some(limit), Some(requested)) => requested > limit,
+        _ => message.starts_with("request too large"),
+    }
+}
+
+fn is_missing_key(report: &Report, message: &str) -> bool {
+    let kinds = [report.said.kind.as_deref(), report.kind.as_deref()];
+    kinds.into_iter().flatten().any(|kind| kind.starts_with("MissingAuthentication"))
+        || says_any(
+            message,
+            &[
+                "no api key",
+                "didn't provide an api key",
+                "did not provide an api key",
+                "missing api key",
+                "api key is missing",
+                "api key is required",
+                "header is required",
+                "no auth credentials",
+                "missing authentication",
+                "must provide an api key",
+                "missing bearer",
+            ],
+        )
+}

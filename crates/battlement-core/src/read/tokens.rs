@@ -1,0 +1,94 @@
+//! Token counts as they stand on the wire, and the one rule that makes them comparable.
+
+use crate::{
+    Usage,
+    dialect::{Field, Spec},
+};
+
+/// Counts by the place they stood in. Streams restate them: a later count replaces an earlier one,
+/// and is never added to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    input: Option<u64>,
+    extra_input: Option<u64>,
+    cached: Option<u64>,
+    cache_write: Option<u64>,
+    output: Option<u64>,
+    reasoning: Option<u64>,
+    extra_reasoning: Option<u64>,
+}
+
+impl Tokens {
+    pub(crate) fn take(&mut self, field: Field, count: &str) {
+        let Some(count) = count_of(count) else { return };
+        let slot = match field {
+            Field::Input => &mut self.input,
+            Field::ExtraInput => &mut self.extra_input,
+            Field::CachedInput => &mut self.cached,
+            Field::CacheWrite => &mut self.cache_write,
+            Field::OutputTokens => &mut self.output,
+            Field::Reasoning => &mut self.reasoning,
+            Field::ExtraReasoning => &mut self.extra_reasoning,
+            _ => return,
+        };
+        *slot = Some(count);
+    }
+
+    /// Takes over what is newer; whether there was anything.
+    pub(crate) fn merge(&mut self, newer: &Self) -> bool {
+        if *newer == Self::default() {
+            return false;
+        }
+        let pairs = [
+            (&mut self.input, newer.input),
+            (&mut self.extra_input, newer.extra_input),
+            (&mut self.cached, newer.cached),
+            (&mut self.cache_write, newer.cache_write),
+            (&mut self.output, newer.output),
+            (&mut self.reasoning, newer.reasoning),
+            (&mut self.extra_reasoning, newer.extra_reasoning),
+        ];
+        for (slot, count) in pairs {
+            *slot = count.or(*slot);
+        }
+        true
+    }
+
+    /// The counts as everybody counts them. `reasoning_beside_output` is a vendor's habit.
+    pub(crate) fn usage(&self, spec: &Spec, reasoning_beside_output: bool) -> Option<Usage> {
+        if *self == Self::default() {
+            return None;
+        }
+        let plus = |count: Option<u64>, extra: Option<u64>| match (count, extra) {
+            (None, None) => None,
+            (count, extra) => Some(count.unwrap_or(0).saturating_add(extra.unwrap_or(0))),
+        };
+        let mut input = plus(self.input, self.extra_input);
+        if spec.cache_beside_input && input.is_some() {
+            input = plus(plus(input, self.cached), self.cache_write);
+        }
+        let mut output = plus(self.output, self.extra_reasoning);
+        if reasoning_beside_output {
+            output = plus(output, self.reasoning);
+        }
+        if spec.absent_output_is_zero {
+            output = output.or(Some(0));
+        }
+        Some(Usage {
+            input,
+            output,
+            cached_input: self.cached,
+            cache_write: self.cache_write,
+            reasoning: self.reasoning.or(self.extra_reasoning),
+        })
+    }
+}
+
+/// A count, which proxies may have turned into a float or a string.
+fn count_of(text: &str) -> Option<u64> {
+    if let Ok(count) = text.parse() {
+        return Some(count);
+    }
+    let float: f64 = text.parse().ok()?;
+    (float.is_finite() && float >= 0.0).then_some(float as u64)
+}

@@ -1,0 +1,243 @@
+//! Server-sent events, in slices of any size.
+//!
+//! Follows the WHATWG rules (LF, CRLF and lone CR, a leading BOM, comments, data lines joined by
+//! LF, an event without its blank line is dropped) and two habits of real servers: `error:` as a
+//! field of its own (older llama.cpp), and bare JSON lines without any field (Gemini's frontend).
+
+/// Takes the parts of events as they pass.
+pub(crate) trait Events {
+    /// A piece of the event's data; pieces of one event belong together.
+    fn data(&mut self, bytes: &[u8]);
+    /// The event is an error by its own word: `event: error`, or a field named `error`.
+    fn error(&mut self);
+    /// A comment: the line is alive, and no more than that.
+    fn comment(&mut self);
+    /// The event is complete.
+    fn dispatch(&mut self);
+    /// Whether the data so far is a whole JSON document.
+    fn is_whole(&self) -> bool;
+}
+
+/// The state of a reader between two slices.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    line: Line,
+    /// Bytes of the BOM seen at the very start; 4 when that question is settled.
+    bom: u8,
+    /// The last line ended with CR, so an LF right behind it is not another end.
+    cr: bool,
+    /// The event has a data line.
+    has_data: bool,
+    /// The event consists of bare JSON lines.
+    bare: bool,
+    /// The beginning of a field's name, or of an event's name.
+    word: [u8; 8],
+    word_len: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// At the beginning of a line.
+    Start,
+    /// In a field's name.
+    Name,
+    /// Behind the colon, where one space is dropped.
+    Behind(Field),
+    /// In a field's value.
+    In(Field),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Data,
+    Event,
+    Other,
+}
+
+const BOM: &[u8; 3] = b"\xef\xbb\xbf";
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        Self {
+            line: Line::Start,
+            bom: 0,
+            cr: false,
+            has_data: false,
+            bare: false,
+            word: [0; 8],
+            word_len: 0,
+        }
+    }
+
+    /// Reads on.
+    pub(crate) fn feed(&mut self, bytes: &[u8], events: &mut impl Events) {
+        let mut at = 0;
+        if self.bom < 4 {
+            at = self.skip_bom(bytes);
+        }
+        while at < bytes.len() {
+            at = match self.line {
+                Line::Start => self.start(bytes, at, events),
+                Line::Name => self.name(bytes, at, events),
+                Line::Behind(field) => {
+                    self.line = Line::In(field);
+                    at + usize::from(bytes[at] == b' ')
+                }
+                Line::In(field) => self.value(field, bytes, at, events),
+            };
+        }
+    }
+
+    /// Ends the input. An event without its blank line is dropped by the standard; whether `[DONE]`
+    /// was one is for the caller to accept. Bare JSON has no blank line to wait for.
+    pub(crate) fn finish(&mut self, events: &mut impl Events) {
+        if self.bare && events.is_whole() {
+            self.dispatch(events);
+        }
+    }
+
+    fn skip_bom(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let (Some(expected), Some(byte)) = (BOM.get(usize::from(self.bom)), bytes.get(at)) {
+            if expected != byte {
+                if self.bom > 0 {
+                    // Half a BOM is the beginning of a name nobody knows.
+                    self.line = Line::Name;
+                    self.word_len = self.word.len();
+                }
+                self.bom = 4;
+                return at;
+            }
+            self.bom += 1;
+            at += 1;
+        }
+        if self.bom == 3 {
+            self.bom = 4;
+        }
+        at
+    }
+
+    #[inline]
+    fn start(&mut self, bytes: &[u8], at: usize, events: &mut impl Events) -> usize {
+        let byte = bytes[at];
+        if std::mem::take(&mut self.cr) && byte == b'\n' {
+            return at + 1;
+        }
+        if self.bare {
+            self.line = Line::In(Field::Data);
+            return at;
+        }
+        match byte {
+            b'd' if bytes[at..].starts_with(b"data:") => {
+                self.begin_data(events);
+                at + 5
+            }
+            b'\n' | b'\r' => {
+                self.cr = byte == b'\r';
+                self.dispatch(events);
+                at + 1
+            }
+            b':' => {
+                events.comment();
+                self.line = Line::In(Field::Other);
+                at + 1
+            }
+            b'{' if !self.has_data => {
+                self.bare = true;
+                self.has_data = true;
+                self.line = Line::In(Field::Data);
+                at
+            }
+            _ => {
+                self.line = Line::Name;
+                self.word_len = 0;
+                at
+            }
+        }
+    }
+
+    fn begin_data(&mut self, events: &mut impl Events) {
+        if self.has_data {
+            events.data(b"\n");
+        }
+        self.has_data = true;
+        self.line = Line::Behind(Field::Data);
+    }
+
+    fn name(&mut self, bytes: &[u8], at: usize, events: &mut impl Events) -> usize {
+        let rest = &bytes[at..];
+        let Some(end) = memchr::memchr3(b':', b'\n', b'\r', rest) else {
+            self.keep(rest);
+            return bytes.len();
+        };
+        self.keep(&rest[..end]);
+        match &self.word[..self.word_len] {
+            b"data" => self.begin_data(events),
+            b"event" => self.line = Line::Behind(Field::Event),
+            b"error" => {
+                events.error();
+                self.begin_data(events);
+            }
+            _ => self.line = Line::Behind(Field::Other),
+        }
+        self.word_len = 0;
+        if rest[end] == b':' {
+            return at + end + 1;
+        }
+        // A field without a colon has an empty value; its line end is read as that value's end.
+        if let Line::Behind(field) = self.line {
+            self.line = Line::In(field);
+        }
+        at + end
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        field: Field,
+        bytes: &[u8],
+        at: usize,
+        events: &mut impl Events,
+    ) -> usize {
+        let rest = &bytes[at..];
+        let end = memchr::memchr2(b'\n', b'\r', rest);
+        let value = &rest[..end.unwrap_or(rest.len())];
+        match field {
+            Field::Data if !value.is_empty() => events.data(value),
+            Field::Event => self.keep(value),
+            Field::Data | Field::Other => {}
+        }
+        let Some(end) = end else { return bytes.len() };
+        self.cr = rest[end] == b'\r';
+        self.line = Line::Start;
+        if field == Field::Event {
+            if &self.word[..self.word_len] == b"error" {
+                events.error();
+            }
+            self.word_len = 0;
+        }
+        if self.bare {
+            events.data(b"\n");
+            if events.is_whole() {
+                self.dispatch(events);
+            }
+        }
+        at + end + 1
+    }
+
+    fn dispatch(&mut self, events: &mut impl Events) {
+        if self.has_data {
+            events.dispatch();
+        }
+        self.has_data = false;
+        self.bare = false;
+    }
+
+    /// Keeps the beginning of a word; one that does not fit is none we know.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.word.len() - self.word_len;
+        let len = bytes.len().min(room);
+        self.word[self.word_len..self.word_len + len].copy_from_slice(&bytes[..len]);
+        self.word_len += len;
+    }
+}
