@@ -174,9 +174,13 @@ pub(crate) fn completions(bytes: usize, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|_| completion_around(&escaped_markdown(&mut random, room), "null")).collect()
 }
 
-/// A chat completion of about this size, most of which is `logprobs` with five alternatives each.
-pub(crate) fn completion_with_logprobs(bytes: usize) -> Vec<u8> {
+/// Chat completions of about this size, most of which is `logprobs` with five alternatives each.
+pub(crate) fn completions_with_logprobs(bytes: usize, count: usize) -> Vec<Vec<u8>> {
     let mut random = Random::new(bytes as u64);
+    (0..count).map(|_| completion_with_logprobs(&mut random, bytes)).collect()
+}
+
+fn completion_with_logprobs(random: &mut Random, bytes: usize) -> Vec<u8> {
     let mut content = String::new();
     let mut logprobs = String::from("{\"content\":[");
     while logprobs.len() + content.len() < bytes - 1_000 {
@@ -185,12 +189,12 @@ pub(crate) fn completion_with_logprobs(bytes: usize) -> Vec<u8> {
         if !logprobs.ends_with('[') {
             logprobs.push(',');
         }
-        write_logprob(&mut random, &token, &mut logprobs);
+        write_logprob(random, &token, &mut logprobs);
         logprobs.push_str(",\"top_logprobs\":[");
         for rank in 0..5 {
             let other = if rank == 0 { token.clone() } else { format!(" {}", random.pick(WORDS)) };
             logprobs.push_str(if rank == 0 { "" } else { "," });
-            write_logprob(&mut random, &other, &mut logprobs);
+            write_logprob(random, &other, &mut logprobs);
             logprobs.push('}');
         }
         logprobs.push_str("]}");
@@ -370,9 +374,9 @@ mod tests {
                 assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
             }
         }
-        let body = completion_with_logprobs(100_000);
+        let body = &completions_with_logprobs(100_000, 1)[0];
         assert!(body.len().abs_diff(100_000) < 2_000, "{}", body.len());
-        assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
+        assert!(serde_json::from_slice::<serde_json::Value>(body).is_ok());
     }
 
     #[test]
