@@ -49,6 +49,8 @@ fn goals() -> impl Iterator<Item = Goal> {
     [
         Goal::Faster { than: &[TYPED], times: 2.0 },
         Goal::Faster { than: &[SONIC, SONIC_UNCHECKED, SONIC_LAZY, JITER], times: 1.3 },
+        // The verdict's own: its list of finishes, a reason, and little else; at every size.
+        Goal::Allocations(4.0),
     ]
     .into_iter()
 }
