@@ -5,11 +5,14 @@
 //! them into one verdict. It performs no I/O, reads no clock and needs no runtime: time and
 //! randomness are arguments, so every decision can be tested in microseconds.
 
+mod code;
 mod dialect;
 mod finish;
+pub mod hint;
 mod outcome;
 mod usage;
 
+pub use code::{Code, Fault};
 pub use dialect::{Dialect, Provider, UnknownName};
 pub use finish::Finish;
 pub use outcome::{ErrorClass, FinishClass, Outcome};

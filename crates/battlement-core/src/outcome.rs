@@ -94,11 +94,7 @@ impl FinishClass {
     pub const fn is_success(self) -> bool {
         matches!(
             self,
-            Self::Complete
-                | Self::StopSequence
-                | Self::ToolCall
-                | Self::NoGeneration
-                | Self::Pause
+            Self::Complete | Self::StopSequence | Self::ToolCall | Self::NoGeneration | Self::Pause
         )
     }
 

@@ -1,0 +1,24 @@
+//! `cargo xtask test`: everything that must pass.
+
+use std::time::Duration;
+
+use crate::{
+    Result, fuzz,
+    steps::{Steps, cargo, is_ci, passed},
+};
+
+/// Long enough to read the seeds and to notice a target that fails at once.
+const FUZZ_SMOKE: Duration = Duration::from_secs(5);
+
+pub(crate) fn run() -> Result {
+    let mut steps = Steps::default();
+    // Documentation tests are part of it, as no kind of target is named.
+    steps.run("tests", || {
+        passed(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
+    });
+    match fuzz::missing() {
+        None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),
+        Some(why) => steps.not_run("fuzz targets", &why),
+    }
+    steps.finish(is_ci())
+}
