@@ -71,5 +71,4 @@ static USAGE_SHAPE: Shape = Shape::new(&[
     ("cache_creation_input_tokens", Node::leaf(Field::CacheWrite)),
     ("output_tokens_details", Node::object(Field::None, &OUTPUT_DETAILS)),
 ]);
-static OUTPUT_DETAILS: Shape =
-    Shape::new(&[("thinking_tokens", Node::leaf(Field::Reasoning))]);
+static OUTPUT_DETAILS: Shape = Shape::new(&[("thinking_tokens", Node::leaf(Field::Reasoning))]);

@@ -5,8 +5,9 @@
 
 use super::{
     Provider,
+    phrases::{dimension_in, names_a_long_window, phrase, says_any, says_quota},
     report::{ErrorCode, Report},
-    words::{Meaning, limit_source, meaning, phrase, status_class},
+    words::{Meaning, limit_source, meaning, status_class},
 };
 use crate::{ErrorClass, hint::Dimension};
 
@@ -74,7 +75,9 @@ fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
             Meaning::Limit(_) if status == Some(402) => {}
             // A dimension named by a later word completes an earlier one.
             Meaning::Limit(dimension) => limit = Some(limit.flatten().or(dimension)),
-            Meaning::Is(class) if limit.is_none() || class == ErrorClass::Overloaded => return class,
+            Meaning::Is(class) if limit.is_none() || class == ErrorClass::Overloaded => {
+                return class;
+            }
             Meaning::Is(_) => {}
             Meaning::Usually(class) => usually = usually.or(Some(class)),
         }
@@ -112,21 +115,13 @@ fn rate_limit(
     message: &str,
     at: Circumstances,
 ) -> ErrorClass {
-    // Google says "exceeded your current quota" for limits of a minute too; its quota ids tell.
-    let google = matches!(at.provider, Provider::Gemini | Provider::Vertex);
     if report.quota_ids.contains("PerDay") {
         return ErrorClass::QuotaExhausted;
     }
-    if !google {
-        match phrase(message) {
-            Some(class @ (ErrorClass::Overloaded | ErrorClass::QuotaExhausted)) => return class,
-            _ => {}
-        }
-        if message.contains("exceeded your current quota") {
-            return ErrorClass::QuotaExhausted;
-        }
+    if let Some(class @ (ErrorClass::Overloaded | ErrorClass::QuotaExhausted)) = phrase(message) {
+        return class;
     }
-    if !at.has_wait && says_any(message, LONG_WINDOWS) {
+    if says_quota(message, at.provider) || (!at.has_wait && names_a_long_window(message)) {
         return ErrorClass::QuotaExhausted;
     }
     let by_quota = match &*report.quota_ids {
@@ -142,7 +137,7 @@ fn rate_limit(
         .then_some(Dimension::Requests);
     let dimension = dimension
         .or(by_quota)
-        .or_else(|| dimension_in(message))
+        .or_else(|| dimension_in(message, at.provider))
         .or(at.exhausted)
         .or(by_router);
     match dimension {
@@ -150,52 +145,6 @@ fn rate_limit(
         Some(Dimension::Requests) => ErrorClass::RateLimitRequests,
         _ => ErrorClass::RateLimitOther,
     }
-}
-
-/// A window of a day or more.
-const LONG_WINDOWS: &[&str] =
-    &["per day", "per month", "/ day", "/ month", "/day", "/month", "monthly", "daily"];
-
-const TOKEN_WORDS: &[&str] = &[
-    "tokens per",
-    "token rate limit",
-    "token limit",
-    "input tokens",
-    "output tokens",
-    "request tokens",
-    "too many tokens",
-    "tokens_per",
-    "(tpm)",
-    "(tpd)",
-];
-const REQUEST_WORDS: &[&str] = &[
-    "requests per",
-    "requests_per",
-    "request per",
-    "number of request",
-    "requests rate limit",
-    "call rate limit",
-    "api calls",
-    "queries per",
-    "too many requests",
-    "request rate",
-    "userbymodelby",
-    "(rpm)",
-    "(rpd)",
-];
-
-fn dimension_in(message: &str) -> Option<Dimension> {
-    if says_any(message, TOKEN_WORDS) {
-        Some(Dimension::Tokens)
-    } else if says_any(message, REQUEST_WORDS) {
-        Some(Dimension::Requests)
-    } else {
-        None
-    }
-}
-
-fn says_any(message: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| message.contains(word))
 }
 
 /// "Request too large … Limit 30000, Requested 61337".

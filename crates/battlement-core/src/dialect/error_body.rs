@@ -79,8 +79,7 @@ static HEADERS: Shape = Shape::new(&[
 ]);
 
 /// The body of an answer whose status is an error.
-pub(crate) static ERROR_BODY: Node =
-    Node::object(Field::Event, &BODY).or_list(&BODY_OBJECT);
+pub(crate) static ERROR_BODY: Node = Node::object(Field::Event, &BODY).or_list(&BODY_OBJECT);
 static BODY_OBJECT: Node = Node::object(Field::Event, &BODY);
 static BODY: Shape = Shape::new(&[
     ("error", ERROR),

@@ -17,9 +17,7 @@ pub(crate) fn finish_class(reason: &str) -> FinishClass {
 pub(crate) fn is_transient(class: FinishClass, reason: &str) -> bool {
     match class {
         InsufficientResource | Timeout => true,
-        Aborted | GenerationError => {
-            !LASTING.iter().any(|word| word.eq_ignore_ascii_case(reason))
-        }
+        Aborted | GenerationError => !LASTING.iter().any(|word| word.eq_ignore_ascii_case(reason)),
         _ => false,
     }
 }

@@ -18,6 +18,7 @@ mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
+mod phrases;
 mod provider;
 mod report;
 mod spec;

@@ -70,10 +70,8 @@ impl Report {
     /// Takes in one field. A field inside the error object counts more than one beside it.
     pub(crate) fn take(&mut self, field: Field, value: Value<'_>, inside: bool) {
         match (field, value) {
-            (Field::ErrorCode, Value::Number(number)) => {
-                if inside || self.said.code.is_none() {
-                    self.said.code = number.parse().ok().map(ErrorCode::Number);
-                }
+            (Field::ErrorCode, Value::Number(number)) if inside || self.said.code.is_none() => {
+                self.said.code = number.parse().ok().map(ErrorCode::Number);
             }
             (Field::Flagged, Value::Passed { empty: false }) => self.flagged = true,
             (Field::HeaderReset, Value::Number(number)) => self.header("x-ratelimit-reset", number),

@@ -2,9 +2,9 @@
 
 use crate::{
     dialect::{ErrorReport, Report, Spec},
+    read::Signals,
     read::event::Collector,
     scan::{event_stream, json, sse},
-    read::Signals,
 };
 
 /// How the bytes are framed.
@@ -107,7 +107,9 @@ impl sse::Events for Body {
             self.done = DONE[len..]
                 .starts_with(&bytes[..bytes.len().min(DONE.len() - len)])
                 .then(|| (len + bytes.len()).min(DONE.len()))
-                .filter(|_| bytes.get(DONE.len() - len..).unwrap_or_default().trim_ascii().is_empty())
+                .filter(|_| {
+                    bytes.get(DONE.len() - len..).unwrap_or_default().trim_ascii().is_empty()
+                })
                 .map_or(DoneMarker::Other, DoneMarker::Matched);
         }
         self.feed_json(bytes);

@@ -4,13 +4,11 @@
 //! with a wrong checksum, or in an event that the end of the stream cut, was never said.
 
 use crate::{
-    dialect::{
-        Choices, ERROR_BODY, EventKind, Field, PartKind, Report, Spec, finish_class,
-    },
-    read::embedded::Embedded,
-    scan::json::{self, Sink, Value},
+    dialect::{Choices, ERROR_BODY, EventKind, Field, PartKind, Report, Spec, finish_class},
     read::Signals,
+    read::embedded::Embedded,
     read::tokens::Tokens,
+    scan::json::{self, Sink, Value},
 };
 
 /// How many choices are told apart. Providers offer at most 128; the rest of a hostile answer's
@@ -37,10 +35,9 @@ impl Choice {
     /// unless they are worse.
     fn merge(&mut self, later: &mut Self) {
         if let Some(reason) = later.reason.take() {
-            let worse = self
-                .reason
-                .as_ref()
-                .is_none_or(|known| known.is_empty() || finish_class(&reason) > finish_class(known));
+            let worse = self.reason.as_ref().is_none_or(|known| {
+                known.is_empty() || finish_class(&reason) > finish_class(known)
+            });
             if worse {
                 self.reason = Some(reason);
             }
@@ -188,6 +185,13 @@ impl Collector {
         self.discard();
     }
 
+    /// The event broke while it passed. It says nothing, but a caller who does not check what he
+    /// reads may have taken its output for good.
+    pub(crate) fn broken(&mut self) {
+        self.answer.output |= self.event.output;
+        self.discard();
+    }
+
     /// Forgets the event.
     pub(crate) fn discard(&mut self) {
         self.event = Event::default();
@@ -272,6 +276,7 @@ impl Collector {
     }
 
     fn commit_choices(&mut self) {
+        self.answer.known |= !self.event.choices.is_empty();
         for later in &mut self.event.choices {
             let known = &mut self.answer.choices;
             let place = match known.first() {

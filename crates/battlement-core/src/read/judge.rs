@@ -7,8 +7,7 @@ use crate::{
     Advice, Code, ErrorClass, Failure, Finish, FinishClass, Kind, Outcome, Phase, Provider,
     StreamEnd, Usage, Verdict,
     dialect::{
-        Choices, Circumstances, ErrorReport, Judged, Report, classify, finish_class,
-        is_transient,
+        Choices, Circumstances, ErrorReport, Judged, Report, classify, finish_class, is_transient,
     },
     hint::{self, BodyHints, Hint},
 };
@@ -150,8 +149,7 @@ impl Reader {
         let output = self.body.collector.answer.output;
         let phase = if output { Phase::During } else { Phase::Before };
         let transient = judged.class.is_transient() && !judged.never_fits;
-        let failure =
-            self.failure(code_of_error(judged), phase, transient, hint, report.said);
+        let failure = self.failure(code_of_error(judged), phase, transient, hint, report.said);
         Verdict {
             kind,
             outcome: Outcome::Failed(judged.class),

@@ -40,8 +40,6 @@ mod event;
 mod judge;
 mod signals;
 mod tokens;
-#[cfg(test)]
-mod tests;
 
 pub use signals::Signals;
 
@@ -70,7 +68,6 @@ pub enum End {
 /// Reads one answer.
 #[derive(Debug)]
 pub struct Reader {
-    dialect: Dialect,
     provider: Provider,
     status: StatusCode,
     framing: Framing,
@@ -127,7 +124,7 @@ impl Reader {
             body.collector.documents_are_events();
         }
         let head = Head::read(dialect, status, headers);
-        Self { dialect, provider, status, framing, body, streamed, anything: false, head }
+        Self { provider, status, framing, body, streamed, anything: false, head }
     }
 
     /// Says that the request asked for a stream. It matters for a body without a byte: an empty
@@ -180,7 +177,7 @@ impl Reader {
             Framing::EventStream(stream) => {
                 stream.feed(bytes, &mut self.body);
                 if stream.is_broken() {
-                    self.body.collector.discard();
+                    self.body.collector.broken();
                 }
             }
             Framing::Unknown(_) => self.sniff(bytes),
@@ -241,9 +238,15 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 impl Head {
     fn read(dialect: Dialect, status: StatusCode, headers: &HeaderMap) -> Self {
-        let id = ["x-request-id", "request-id", "x-amzn-requestid", "x-generation-id", "apim-request-id"]
-            .into_iter()
-            .find_map(|name| text(headers, name));
+        let id = [
+            "x-request-id",
+            "request-id",
+            "x-amzn-requestid",
+            "x-generation-id",
+            "apim-request-id",
+        ]
+        .into_iter()
+        .find_map(|name| text(headers, name));
         let count = |name| text(headers, name)?.parse().ok();
         let invoke = dialect == Dialect::BedrockInvoke;
         Self {

@@ -63,7 +63,9 @@ impl BitOrAssign for Signals {
 impl std::fmt::Debug for Signals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set()
-            .entries(Self::NAMES.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| name))
+            .entries(
+                Self::NAMES.iter().filter(|(bit, _)| self.contains(*bit)).map(|(_, name)| name),
+            )
             .finish()
     }
 }

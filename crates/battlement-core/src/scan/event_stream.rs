@@ -43,12 +43,7 @@ enum Part {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self {
-            part: Part::Prelude,
-            partial: Vec::new(),
-            checksum: Hasher::new(),
-            payload_len: 0,
-        }
+        Self { part: Part::Prelude, partial: Vec::new(), checksum: Hasher::new(), payload_len: 0 }
     }
 
     /// Whether a checksum, a length or a header was wrong.

@@ -18,7 +18,9 @@ pub(crate) enum Value<'a> {
     /// A string that is kept, unescaped, up to [`KEPT`] bytes.
     Text(&'a str),
     /// A string that is only passed: whether anything was in it.
-    Passed { empty: bool },
+    Passed {
+        empty: bool,
+    },
     /// A number as it was written.
     Number(&'a str),
     Bool(bool),
@@ -312,7 +314,11 @@ impl Reader {
         match bytes[at] {
             b',' if in_object => {
                 self.state = State::Key;
-                if bytes.get(at + 1) == Some(&b'"') { self.key(bytes, at + 1, sink) } else { at + 1 }
+                if bytes.get(at + 1) == Some(&b'"') {
+                    self.key(bytes, at + 1, sink)
+                } else {
+                    at + 1
+                }
             }
             b',' => {
                 self.state = State::Value;
@@ -505,4 +511,3 @@ fn scalar(token: &[u8]) -> Option<Value<'_>> {
         _ => None,
     }
 }
-

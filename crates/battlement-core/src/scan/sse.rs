@@ -192,13 +192,7 @@ impl Reader {
     }
 
     #[inline]
-    fn value(
-        &mut self,
-        field: Field,
-        bytes: &[u8],
-        at: usize,
-        events: &mut impl Events,
-    ) -> usize {
+    fn value(&mut self, field: Field, bytes: &[u8], at: usize, events: &mut impl Events) -> usize {
         let rest = &bytes[at..];
         let end = memchr::memchr2(b'\n', b'\r', rest);
         let value = &rest[..end.unwrap_or(rest.len())];
