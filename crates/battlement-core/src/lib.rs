@@ -8,6 +8,7 @@
 mod dialect;
 mod finish;
 mod outcome;
+pub mod request;
 mod usage;
 
 pub use dialect::{Dialect, Provider, UnknownName};
