@@ -1,4 +1,4 @@
-//! What a request asks for, read once.
+//! What a request asks for, read once; and single fields of it changed, byte for byte.
 //!
 //! Every layer needs to know something about the request: the limiter how big it is, the timeout
 //! whether it streams, the hedge whether repeating it is safe, the fallback where its model is
@@ -6,9 +6,14 @@
 //! parsing it into a tree more than that. So [`Facts`] are read in **one pass** over the bytes,
 //! without a tree, and travel with the request.
 //!
+//! The other half is [`rewrite`]: changing the model or the output cap *in place*. A body that is
+//! parsed and serialised again loses key order, number spellings and unknown corners, and with
+//! them prompt caches, signatures and the trust of whoever compares the bytes.
+//!
 //! * [`detect`]: which dialect and provider, from host, path and headers; also for an answer alone.
 //! * [`estimate`]: how many tokens a prompt is likely to be.
 //! * `exact`: how many it is for OpenAI's tokenizers (feature `exact-tokens`).
+//! * [`rewrite`]: model, output cap and streaming, in body and URI.
 //!
 //! ```
 //! use battlement_core::{Dialect, Provider, request::Facts};
@@ -31,6 +36,7 @@ pub mod estimate;
 pub mod exact;
 mod fields;
 mod path;
+pub mod rewrite;
 
 pub use cursor::NotJson;
 
