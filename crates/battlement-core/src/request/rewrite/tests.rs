@@ -311,14 +311,6 @@ fn spaced(value: &Value, seed: &mut u64) -> String {
     format!("{before}{text}{after}")
 }
 
-/// What is left of both texts when their common beginning and end are taken away.
-fn difference<'a>(left: &'a [u8], right: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let start = left.iter().zip(right).take_while(|(a, b)| a == b).count();
-    let (left, right) = (&left[start..], &right[start..]);
-    let end = left.iter().rev().zip(right.iter().rev()).take_while(|(a, b)| a == b).count();
-    (&left[..left.len() - end], &right[..right.len() - end])
-}
-
 proptest! {
     #[test]
     fn equals_editing_the_value(members in object(value()), model in ".{0,12}", mut seed in any::<u64>()) {
@@ -330,12 +322,26 @@ proptest! {
         let mut expected: Value = serde_json::from_str(&body).unwrap();
         expected["model"] = Value::from(model.as_str());
         prop_assert_eq!(serde_json::from_slice::<Value>(&edited).unwrap(), expected);
+    }
 
-        // Only the old value went, only the new value (or member) came.
-        let (gone, come) = difference(body.as_bytes(), &edited);
-        let old = members.get("model").map_or(0, |_| body.len());
-        prop_assert!(gone.len() <= old);
-        prop_assert!(come.len() <= quoted(&model).len() + "\"model\":,".len());
+    #[test]
+    fn touches_no_other_byte(mut members in object(value()), model in ".{0,12}", mut seed in any::<u64>()) {
+        let old = "an old model that nothing else is called";
+        let with = Edit { model: Some(&model), ..Edit::default() };
+        let edit = |body: &str| {
+            let edited = with.apply(Dialect::OpenAiChat, Provider::OpenAi, body.as_bytes());
+            String::from_utf8(edited.unwrap().into_owned()).unwrap()
+        };
+
+        members.insert("model".to_owned(), Value::from(old));
+        let body = spaced(&Value::from(members.clone()), &mut seed);
+        prop_assert_eq!(edit(&body), body.replace(&quoted(old), &quoted(&model)));
+
+        members.remove("model");
+        let comma = if members.is_empty() { "" } else { "," };
+        let body = spaced(&Value::from(members), &mut seed);
+        let added = format!("{{\"model\":{}{comma}", quoted(&model));
+        prop_assert_eq!(edit(&body), body.replacen('{', &added, 1));
     }
 
     #[test]
