@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader};
+use battlement_core::{Dialect, End, Provider, Reader, StreamEnd};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::{Facts, Finish, Usage};
@@ -13,21 +13,20 @@ pub(super) struct Ours {
     provider: Provider,
     headers: HeaderMap,
     now: SystemTime,
-    streamed: bool,
 }
 
 impl Ours {
     pub(super) fn body(dialect: Dialect, provider: Provider) -> Self {
-        Self::new(dialect, provider, "application/json", false)
+        Self::new(dialect, provider, "application/json")
     }
 
     pub(super) fn stream(dialect: Dialect, provider: Provider) -> Self {
-        Self::new(dialect, provider, "text/event-stream", true)
+        Self::new(dialect, provider, "text/event-stream")
     }
 
-    fn new(dialect: Dialect, provider: Provider, content: &'static str, streamed: bool) -> Self {
+    fn new(dialect: Dialect, provider: Provider, content: &'static str) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static(content))].into_iter().collect();
-        Self { dialect, provider, headers, now: SystemTime::now(), streamed }
+        Self { dialect, provider, headers, now: SystemTime::now() }
     }
 
     pub(super) fn read<'a>(&self, frames: impl IntoIterator<Item = &'a [u8]>) -> Facts {
@@ -36,19 +35,19 @@ impl Ours {
             let _ = reader.feed(frame);
         }
         let verdict = reader.finish(End::Eof, self.now);
-        let complete = verdict.outcome == Outcome::Finished(FinishClass::Complete);
         let finish = verdict.finishes.first();
+        let usage = verdict.usage.unwrap_or_default();
         Facts {
             finish: finish.and_then(|finish| finish.reason.as_deref()).map(Finish::of),
             index: finish.map(|finish| u64::from(finish.index)),
             usage: Usage {
-                input: verdict.usage.input,
-                output: verdict.usage.output,
-                cached: verdict.usage.cached_input,
-                reasoning: verdict.usage.reasoning,
+                input: usage.input,
+                output: usage.output,
+                cached: usage.cached_input,
+                reasoning: usage.reasoning,
             },
-            output: complete,
-            clean_end: self.streamed && complete,
+            output: verdict.has_output,
+            clean_end: verdict.stream_end == Some(StreamEnd::Clean),
         }
     }
 }
