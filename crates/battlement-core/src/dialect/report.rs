@@ -71,14 +71,18 @@ impl Report {
     pub(crate) fn take(&mut self, field: Field, value: Value<'_>, inside: bool) {
         match (field, value) {
             (Field::ErrorCode, Value::Number(number)) if inside || self.said.code.is_none() => {
-                self.said.code = number.parse().ok().map(ErrorCode::Number);
+                self.said.code = ascii(number).parse().ok().map(ErrorCode::Number);
             }
             (Field::Flagged, Value::Passed { empty: false }) => self.flagged = true,
-            (Field::HeaderReset, Value::Number(number)) => self.header("x-ratelimit-reset", number),
-            (Field::HeaderRemaining, Value::Number(number)) => {
-                self.header("x-ratelimit-remaining", number);
+            (Field::HeaderReset, Value::Number(number)) => {
+                self.header("x-ratelimit-reset", ascii(number))
             }
-            (Field::HeaderRetryAfter, Value::Number(number)) => self.header("retry-after", number),
+            (Field::HeaderRemaining, Value::Number(number)) => {
+                self.header("x-ratelimit-remaining", ascii(number));
+            }
+            (Field::HeaderRetryAfter, Value::Number(number)) => {
+                self.header("retry-after", ascii(number))
+            }
             (_, Value::Text(text)) if !text.is_empty() => {
                 self.take_text(field, &String::from_utf8_lossy(text), inside);
             }
@@ -146,6 +150,11 @@ impl Report {
             self.said.code = self.detail_code.clone().map(ErrorCode::Word);
         }
     }
+}
+
+/// A number as text; the reader lets nothing but ASCII through.
+fn ascii(number: &[u8]) -> &str {
+    std::str::from_utf8(number).unwrap_or_default()
 }
 
 fn shortened(text: &str) -> Box<str> {

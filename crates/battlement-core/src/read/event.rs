@@ -9,7 +9,7 @@ use crate::{
     dialect::{Choices, ERROR_BODY, EventKind, Field, PartKind, Report, Spec, finish_class},
     read::Signals,
     read::embedded::Embedded,
-    read::tokens::Tokens,
+    read::tokens::{self, Tokens},
     scan::json::{self, Sink, Value},
 };
 
@@ -409,8 +409,8 @@ impl Sink for Collector {
             (_, Value::Null) => {}
             (Field::Output, Value::Passed { empty }) => self.event.flags.output |= !empty,
             (Field::Index, Value::Number(number)) => {
-                if let Ok(index) = number.parse() {
-                    self.choice().index = index;
+                if let Some(index) = tokens::count_of(number) {
+                    self.choice().index = u32::try_from(index).unwrap_or(u32::MAX);
                 }
             }
             (Field::Finish, Value::Text(reason)) => self.finish_with(reason),
@@ -466,8 +466,9 @@ impl Sink for Collector {
             ) => {
                 self.event.flags.counted = true;
                 match value {
-                    Value::Number(count) => self.event.tokens.take(field, count.as_bytes()),
-                    Value::Text(count) => self.event.tokens.take(field, count),
+                    Value::Number(count) | Value::Text(count) => {
+                        self.event.tokens.take(field, count);
+                    }
                     _ => {}
                 }
             }

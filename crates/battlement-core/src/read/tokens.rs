@@ -20,7 +20,7 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn take(&mut self, field: Field, count: &[u8]) {
-        let Some(count) = std::str::from_utf8(count).ok().and_then(count_of) else { return };
+        let Some(count) = count_of(count) else { return };
         let slot = match field {
             Field::Input => &mut self.input,
             Field::ExtraInput => &mut self.extra_input,
@@ -85,10 +85,11 @@ impl Tokens {
 }
 
 /// A count, which proxies may have turned into a float or a string.
-fn count_of(text: &str) -> Option<u64> {
-    if let Ok(count) = text.parse() {
-        return Some(count);
+pub(super) fn count_of(text: &[u8]) -> Option<u64> {
+    // Nineteen digits always fit.
+    if !text.is_empty() && text.len() < 20 && text.iter().all(u8::is_ascii_digit) {
+        return Some(text.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0')));
     }
-    let float: f64 = text.parse().ok()?;
+    let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (float.is_finite() && float >= 0.0).then_some(float as u64)
 }

@@ -41,10 +41,23 @@ impl Shape {
         if self.lengths >> length_bit(key.len()) & 1 == 0 {
             return None;
         }
-        // The first byte tells most names of one length apart, cheaper than a comparison would.
-        let same = |name: &str| name.as_bytes().first() == key.first() && name.as_bytes() == key;
-        self.members.iter().find(|(name, _)| same(name)).map(|(_, node)| node)
+        self.members.iter().find(|(name, _)| same(name.as_bytes(), key)).map(|(_, node)| node)
     }
+}
+
+/// Equality of short names, without the call that comparing slices is.
+#[inline]
+fn same(name: &[u8], key: &[u8]) -> bool {
+    let len = name.len();
+    if len != key.len() {
+        return false;
+    }
+    if let (Some((name, name_end)), Some((key, key_end))) =
+        (name.split_first_chunk::<8>(), key.split_first_chunk::<8>())
+    {
+        return name == key && name_end == key_end;
+    }
+    name.iter().eq(key)
 }
 
 const fn length_bit(len: usize) -> usize {

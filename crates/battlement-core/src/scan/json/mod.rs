@@ -4,6 +4,12 @@
 //! any byte and go on with the next slice: what it remembers is its place in the shape and the token
 //! a slice border cut in two, never the document. Strings and containers nobody asked for are
 //! skipped at memory speed and checked for balance only; the rest is checked for grammar.
+//!
+//! There are two ways through the text. The steps in this file take it token by token and stop
+//! anywhere; [`run`] takes what stands whole in the slice in one go, and gives up where a step is
+//! needed. Fed byte by byte a reader only steps, so that every test of splits compares the two.
+
+mod run;
 
 use super::{
     block::{Skip, StringEnd, passed_end, string_end},
@@ -22,7 +28,7 @@ pub(crate) enum Value<'a> {
         empty: bool,
     },
     /// A number as it was written.
-    Number(&'a str),
+    Number(&'a [u8]),
     Bool(bool),
     Null,
 }
@@ -159,13 +165,11 @@ impl Reader {
         let mut at = 0;
         while at < bytes.len() {
             at = match self.state {
-                State::KeyOrEnd | State::Key => {
-                    let at = if bytes[at] == b'"' { self.members(bytes, at, sink) } else { at };
-                    match self.state {
-                        State::KeyOrEnd | State::Key => self.key(bytes, at, sink),
-                        _ => at,
-                    }
-                }
+                State::KeyOrEnd | State::Key => match self.run(bytes, at, sink) {
+                    // Not a byte further: one step then, which gets along with anything.
+                    end if end == at => self.key(bytes, at, sink),
+                    end => end,
+                },
                 State::Colon => match bytes[at] {
                     b':' => {
                         self.state = State::Value;
@@ -213,66 +217,6 @@ impl Reader {
             self.state = State::Broken;
         }
         at + 1
-    }
-
-    /// Members of an object that stand whole in the slice and need no descent, one after the other.
-    ///
-    /// The common path, and nothing that the single steps do not do: it stops where it cannot go
-    /// on, in the state from which they do.
-    #[inline]
-    fn members(&mut self, bytes: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
-        let Some(shape) = self.frames[self.depth - 1].object else { return at };
-        loop {
-            // Behind `{` or a comma, at a quote.
-            let start = at + 1;
-            let mut escaped = false;
-            let StringEnd::At(end) = string_end(bytes, start, &mut escaped) else { return at };
-            let [b':', first, ..] = bytes[end + 1..] else { return at };
-            if escaped {
-                return at;
-            }
-            let node = shape.find(&bytes[start..end]).unwrap_or(&NOTHING);
-            let from = end + 2;
-            let behind = match first {
-                b'"' if !node.field.is_kept() && !node.field.is_streamed() => {
-                    let StringEnd::At(end) = passed_end(bytes, from + 1) else { return at };
-                    if node.field != Field::None {
-                        sink.value(node.field, Value::Passed { empty: end == from + 1 });
-                    }
-                    end + 1
-                }
-                b'n' if bytes[from..].starts_with(b"null") => from + 4,
-                b'0'..=b'9' if node.field == Field::None => {
-                    let digits = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit());
-                    from + digits.count()
-                }
-                _ => {
-                    self.node = node;
-                    self.state = State::Value;
-                    return from;
-                }
-            };
-            match bytes[behind..] {
-                [b',', b'"', ..] => {
-                    at = behind + 1;
-                    self.state = State::Key;
-                }
-                [b',' | b'}', ..] => {
-                    self.state = State::After;
-                    return behind;
-                }
-                _ if first == b'"' => {
-                    self.state = State::After;
-                    return behind;
-                }
-                // Perhaps not the end of the value: look again, step by step.
-                _ => {
-                    self.node = node;
-                    self.state = State::Value;
-                    return from;
-                }
-            }
-        }
     }
 
     #[inline]
@@ -417,21 +361,15 @@ impl Reader {
     }
 
     fn open(&mut self, follow: bool, list: bool, start: usize, sink: &mut impl Sink) -> usize {
-        let node = self.node;
-        if node.field != Field::None {
-            sink.open(node.field, list);
+        if self.node.field != Field::None {
+            sink.open(self.node.field, list);
         }
         if !follow || self.depth == DEPTH {
             self.skip = Skip::inside();
             self.state = State::Skipping;
             return start;
         }
-        self.frames[self.depth] = Frame {
-            field: node.field,
-            object: if list { None } else { node.object },
-            each: node.each.unwrap_or(&NOTHING),
-        };
-        self.depth += 1;
+        self.push(self.node, list);
         if list {
             self.node = self.frames[self.depth - 1].each;
             self.state = State::ValueOrEnd;
@@ -441,6 +379,17 @@ impl Reader {
         start
     }
 
+    #[inline]
+    fn push(&mut self, node: &'static Node, list: bool) {
+        self.frames[self.depth] = Frame {
+            field: node.field,
+            object: if list { None } else { node.object },
+            each: node.each.unwrap_or(&NOTHING),
+        };
+        self.depth += 1;
+    }
+
+    #[inline]
     fn close(&mut self, sink: &mut impl Sink) {
         self.depth -= 1;
         let field = self.frames[self.depth].field;
@@ -592,7 +541,7 @@ fn scalar(token: &[u8]) -> Option<Value<'_>> {
                 .iter()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) =>
         {
-            std::str::from_utf8(token).ok().map(Value::Number)
+            Some(Value::Number(token))
         }
         _ => None,
     }

@@ -1,0 +1,181 @@
+//! The short way: what stands whole in the slice, in one go.
+
+use super::{
+    super::block::{Skip, StringEnd, passed_end, string_end},
+    DEPTH, Field, NOTHING, Node, Reader, Sink, State, Value, is_blank, scalar, text,
+};
+
+/// How to go on behind a value.
+enum Next {
+    /// At the quote of a key.
+    Member(usize),
+    /// At the brace of an element.
+    Element(usize),
+    /// Give up here; the state says where this is.
+    Stop(usize),
+}
+
+impl Reader {
+    /// Reads on from the quote of a key for as long as every token stands whole in the slice and
+    /// no blank is between them, and leaves the state for the steps to go on.
+    ///
+    /// Where it cannot read a member it returns the position of that member's key, with nothing
+    /// reported of it.
+    #[inline]
+    pub(super) fn run(&mut self, bytes: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        if bytes[at] != b'"' {
+            return at;
+        }
+        // At a quote it makes no difference whether `{` or a comma is before it.
+        self.state = State::Key;
+        loop {
+            let Some(mut next) = self.run_member(bytes, at, sink) else {
+                self.state = State::Key;
+                return at;
+            };
+            loop {
+                match next {
+                    Next::Member(key) => {
+                        at = key;
+                        break;
+                    }
+                    Next::Element(brace) => {
+                        let each = self.frames[self.depth - 1].each;
+                        next = self.run_open(bytes, brace, b'{', each, sink);
+                    }
+                    Next::Stop(end) => return end,
+                }
+            }
+        }
+    }
+
+    /// A member from the quote of its key; `None` when it does not stand whole in the slice.
+    #[inline]
+    fn run_member(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> Option<Next> {
+        let shape = self.frames[self.depth - 1].object?;
+        let mut escaped = false;
+        let StringEnd::At(end) = string_end(bytes, at + 1, &mut escaped) else { return None };
+        let [b':', first, ..] = bytes[end + 1..] else { return None };
+        if escaped {
+            return None;
+        }
+        let node = shape.find(&bytes[at + 1..end]).unwrap_or(&NOTHING);
+        self.run_value(bytes, end + 2, first, node, sink)
+    }
+
+    /// A value that begins with `first`; `None` when it does not stand whole in the slice.
+    #[inline]
+    fn run_value(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        first: u8,
+        node: &'static Node,
+        sink: &mut impl Sink,
+    ) -> Option<Next> {
+        let field = node.field;
+        let end = match first {
+            b'"' if field.is_kept() => {
+                let mut escaped = false;
+                let StringEnd::At(end) = string_end(bytes, at + 1, &mut escaped) else {
+                    return None;
+                };
+                let kept = text::kept(&bytes[at + 1..end], escaped);
+                sink.value(field, Value::Text(&kept));
+                end + 1
+            }
+            b'"' => {
+                let StringEnd::At(end) = passed_end(bytes, at + 1) else { return None };
+                if field != Field::None {
+                    if field.is_streamed() {
+                        sink.piece(field, &bytes[at + 1..end]);
+                    }
+                    sink.value(field, Value::Passed { empty: end == at + 1 });
+                }
+                end + 1
+            }
+            b'{' | b'[' => return Some(self.run_open(bytes, at, first, node, sink)),
+            b'n' if bytes[at..].starts_with(b"null,") => at + 4,
+            _ => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_blank(*byte);
+                let len = bytes[at..].iter().position(ends)?;
+                let value = scalar(&bytes[at..at + len])?;
+                if field != Field::None {
+                    sink.value(field, value);
+                }
+                at + len
+            }
+        };
+        Some(self.run_behind(bytes, end, sink))
+    }
+
+    /// A container; one that is not on the shape is skipped.
+    #[inline]
+    fn run_open(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        bracket: u8,
+        node: &'static Node,
+        sink: &mut impl Sink,
+    ) -> Next {
+        let list = bracket == b'[';
+        if node.field != Field::None {
+            sink.open(node.field, list);
+        }
+        let follow = if list { node.each.is_some() } else { node.object.is_some() };
+        if !follow || self.depth == DEPTH {
+            self.node = node;
+            self.skip = Skip::inside();
+            let Some(end) = self.skip.run(bytes, at + 1) else {
+                self.state = State::Skipping;
+                return Next::Stop(bytes.len());
+            };
+            if node.field != Field::None {
+                sink.close(node.field);
+            }
+            return self.run_behind(bytes, end, sink);
+        }
+        self.push(node, list);
+        match bytes.get(at + 1) {
+            Some(b'"') if !list => Next::Member(at + 1),
+            Some(b'{') if list => Next::Element(at + 1),
+            Some(b'}') if !list => self.run_close(bytes, at + 2, sink),
+            Some(b']') if list => self.run_close(bytes, at + 2, sink),
+            _ => {
+                self.state = if list { State::ValueOrEnd } else { State::KeyOrEnd };
+                self.node = self.frames[self.depth - 1].each;
+                Next::Stop(at + 1)
+            }
+        }
+    }
+
+    /// The end of a container, behind its bracket.
+    #[inline]
+    fn run_close(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> Next {
+        self.close(sink);
+        if self.depth == 0 { Next::Stop(at) } else { self.run_behind(bytes, at, sink) }
+    }
+
+    /// Behind a value in a container.
+    #[inline]
+    fn run_behind(&mut self, bytes: &[u8], mut at: usize, sink: &mut impl Sink) -> Next {
+        loop {
+            let list = self.frames[self.depth - 1].object.is_none();
+            match bytes[at..] {
+                [b',', b'"', ..] if !list => return Next::Member(at + 1),
+                [b',', b'{', ..] if list => return Next::Element(at + 1),
+                [b'}', ..] if !list => self.close(sink),
+                [b']', ..] if list => self.close(sink),
+                _ => {
+                    self.state = State::After;
+                    return Next::Stop(at);
+                }
+            }
+            at += 1;
+            if self.depth == 0 {
+                return Next::Stop(at);
+            }
+        }
+    }
+}
