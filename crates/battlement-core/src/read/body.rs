@@ -140,6 +140,17 @@ impl sse::Events for Body {
         self.done = DoneMarker::Matched(0);
     }
 
+    #[inline]
+    fn event(&mut self, data: &[u8]) {
+        if self.collector.is_repetition(data) {
+            return;
+        }
+        self.collector.learn();
+        self.data(data);
+        self.dispatch();
+        self.collector.learned(data);
+    }
+
     fn is_whole(&self) -> bool {
         self.json.is_done() || self.json.is_broken()
     }

@@ -10,7 +10,10 @@ use crate::{
     read::Signals,
     read::embedded::Embedded,
     read::tokens::{self, Tokens},
-    scan::json::{self, Sink, Value},
+    scan::{
+        json::{self, Sink, Value},
+        template::{Hole, Template},
+    },
 };
 
 /// How many choices are told apart. Providers offer at most 128; the rest of a hostile answer's
@@ -52,6 +55,17 @@ impl Choice {
         self.tool_call |= later.tool_call;
         self.refusal |= later.refusal;
         self.blocked |= later.blocked;
+    }
+
+    /// Whether a later event says something about the choice that is not known.
+    fn would_change(&self, later: &Self) -> bool {
+        later.reason.is_some()
+            || later.native_reason.is_some()
+            || (later.finished && !self.finished)
+            || (later.stop_string && !self.stop_string)
+            || (later.tool_call && !self.tool_call)
+            || (later.refusal && !self.refusal)
+            || (later.blocked && !self.blocked)
     }
 }
 
@@ -138,6 +152,18 @@ impl Event {
     }
 }
 
+/// What reading an event teaches for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lesson {
+    None,
+    /// The holes of the event are being noted.
+    Noting,
+    /// The event said nothing that was not known, but for output if this is set.
+    NothingNew {
+        output: bool,
+    },
+}
+
 /// Collects events into an answer.
 #[derive(Debug)]
 pub(crate) struct Collector {
@@ -148,6 +174,8 @@ pub(crate) struct Collector {
     embedded: Option<Box<Embedded>>,
     /// An error's message is being read as a body of its own.
     nested: bool,
+    template: Template,
+    lesson: Lesson,
     /// A document is an event of its own; otherwise the framing says where events end.
     documents_are_events: bool,
 }
@@ -161,6 +189,8 @@ impl Collector {
             signals: Signals::default(),
             embedded: None,
             nested: false,
+            template: Template::default(),
+            lesson: Lesson::None,
             documents_are_events: false,
         }
     }
@@ -238,6 +268,9 @@ impl Collector {
             return;
         }
         self.answer.events += 1;
+        if self.lesson == Lesson::Noting && self.says_nothing_new() {
+            self.lesson = Lesson::NothingNew { output: self.event.flags.output };
+        }
         if self.event.flags.kind == Some(EventKind::KeepAlive) {
             self.signals |= Signals::KEEP_ALIVE;
         } else {
@@ -270,6 +303,46 @@ impl Collector {
             answer.request_id = Some(id);
         }
         event.clear();
+    }
+
+    /// Whether the event is one like those before, and counts it if so: nothing new but words.
+    #[inline]
+    pub(crate) fn is_repetition(&mut self, data: &[u8]) -> bool {
+        let Lesson::NothingNew { output } = self.lesson else { return false };
+        // The framing may have said something about the event already.
+        if self.event.flags.touched || !self.template.matches(data) {
+            return false;
+        }
+        self.answer.events += 1;
+        self.signals |= if output { Signals::EVENT | Signals::OUTPUT } else { Signals::EVENT };
+        true
+    }
+
+    /// Begins to learn from an event that is about to be read in one go.
+    pub(crate) fn learn(&mut self) {
+        self.template.begin();
+        self.lesson = Lesson::Noting;
+    }
+
+    /// Keeps the event that has been read if it said nothing new.
+    pub(crate) fn learned(&mut self, data: &[u8]) {
+        if !matches!(self.lesson, Lesson::NothingNew { .. }) || !self.template.keep(data) {
+            self.lesson = Lesson::None;
+        }
+    }
+
+    /// Whether the event says nothing that the answer does not know.
+    fn says_nothing_new(&self) -> bool {
+        let flags = self.event.flags;
+        let silent = !(flags.counted || flags.ended || flags.malformed || flags.has_error);
+        silent
+            && flags.kind.is_none()
+            && self.event.rare.is_none()
+            && (self.answer.known || !flags.known)
+            && self.event.choices.iter().all(|later| {
+                let known = self.answer.choices.iter().find(|known| known.index == later.index);
+                known.is_some_and(|known| !known.would_change(later))
+            })
     }
 
     /// Turns a Responses status into the reason of the one choice.
@@ -501,7 +574,7 @@ impl Sink for Collector {
     fn open(&mut self, field: Field, list: bool) {
         self.event.flags.touched = true;
         match field {
-            Field::Event => self.answer.list |= list,
+            Field::Event => self.answer.list |= list && self.spec.answer.each.is_some(),
             Field::Known => self.event.flags.known = true,
             Field::Choice => {
                 let index = match self.spec.choices {
@@ -547,6 +620,13 @@ impl Sink for Collector {
             self.embedded.take().unwrap_or_else(|| Box::new(Embedded::new(self.spec.answer)));
         embedded.feed(raw, self);
         self.embedded = Some(embedded);
+    }
+
+    #[inline]
+    fn hole(&mut self, hole: Hole, start: usize, end: usize) {
+        if self.lesson == Lesson::Noting {
+            self.template.hole(hole, start, end);
+        }
     }
 
     fn document(&mut self) {

@@ -7,4 +7,5 @@ pub(crate) mod event_stream;
 pub(crate) mod json;
 pub(crate) mod shape;
 pub(crate) mod sse;
+pub(crate) mod template;
 mod text;

@@ -14,6 +14,8 @@ pub(crate) trait Events {
     fn comment(&mut self);
     /// The event is complete.
     fn dispatch(&mut self);
+    /// An event of one line stands whole in the slice: its data, then the end of it.
+    fn event(&mut self, data: &[u8]);
     /// Whether the data so far is a whole JSON document.
     fn is_whole(&self) -> bool;
 }
@@ -129,6 +131,11 @@ impl Reader {
         }
         match byte {
             b'd' if bytes[at..].starts_with(b"data:") => {
+                if !self.has_data {
+                    if let Some(end) = whole_event(bytes, at + 5, events) {
+                        return end;
+                    }
+                }
                 self.begin_data(events);
                 at + 5
             }
@@ -234,4 +241,18 @@ impl Reader {
         self.word[self.word_len..self.word_len + len].copy_from_slice(&bytes[..len]);
         self.word_len += len;
     }
+}
+
+/// Reads an event of one data line and a blank one, if both stand in the slice; its end.
+#[inline]
+fn whole_event(bytes: &[u8], at: usize, events: &mut impl Events) -> Option<usize> {
+    let at = at + usize::from(bytes.get(at) == Some(&b' '));
+    let end = at + memchr::memchr2(b'\n', b'\r', bytes.get(at..)?)?;
+    let blank = match bytes[end..] {
+        [b'\n', b'\n', ..] => 2,
+        [b'\r', b'\n', b'\r', b'\n', ..] => 4,
+        _ => return None,
+    };
+    events.event(&bytes[at..end]);
+    Some(end + blank)
 }

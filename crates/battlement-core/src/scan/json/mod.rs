@@ -14,6 +14,7 @@ mod run;
 use super::{
     block::{Skip, StringEnd, passed_end, string_end},
     shape::{Node, Shape},
+    template::Hole,
     text,
 };
 use crate::dialect::Field;
@@ -46,6 +47,8 @@ pub(crate) trait Sink {
     fn piece(&mut self, field: Field, raw: &[u8]);
     /// A whole document has been read.
     fn document(&mut self);
+    /// Between these positions of the slice stands a value of which nothing more is reported.
+    fn hole(&mut self, hole: Hole, start: usize, end: usize);
 }
 
 /// How much of a string is kept. Reasons, codes and messages are far shorter; what is longer is cut.

@@ -2,7 +2,7 @@
 
 use super::{
     super::block::{Skip, StringEnd, passed_end, string_end},
-    DEPTH, Field, NOTHING, Node, Reader, Sink, State, Value, is_blank, scalar, text,
+    DEPTH, Field, Hole, NOTHING, Node, Reader, Sink, State, Value, is_blank, scalar, text,
 };
 
 /// How to go on behind a value.
@@ -86,10 +86,12 @@ impl Reader {
             }
             b'"' => {
                 let StringEnd::At(end) = passed_end(bytes, at + 1) else { return None };
+                if field.is_streamed() {
+                    sink.piece(field, &bytes[at + 1..end]);
+                } else {
+                    sink.hole(Hole::Text, at + 1, end);
+                }
                 if field != Field::None {
-                    if field.is_streamed() {
-                        sink.piece(field, &bytes[at + 1..end]);
-                    }
                     sink.value(field, Value::Passed { empty: end == at + 1 });
                 }
                 end + 1
@@ -102,6 +104,10 @@ impl Reader {
                 let value = scalar(&bytes[at..at + len])?;
                 if field != Field::None {
                     sink.value(field, value);
+                } else if first.is_ascii_digit()
+                    && bytes[at..at + len].iter().all(u8::is_ascii_digit)
+                {
+                    sink.hole(Hole::Digits, at, at + len);
                 }
                 at + len
             }
@@ -131,6 +137,7 @@ impl Reader {
                 self.state = State::Skipping;
                 return Next::Stop(bytes.len());
             };
+            sink.hole(Hole::Container, at + 1, end);
             if node.field != Field::None {
                 sink.close(node.field);
             }
