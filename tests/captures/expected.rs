@@ -18,10 +18,12 @@ pub(crate) struct Capture {
     pub(crate) headers: HeaderMap,
     pub(crate) stream: bool,
     pub(crate) body: Vec<u8>,
-    /// Name of the window, then limit, remaining, milliseconds to the reset.
-    pub(crate) rate_limit: Vec<(String, (Option<u64>, Option<u64>, Option<u64>))>,
+    pub(crate) rate_limit: Vec<(String, Window)>,
     expect: Value,
 }
+
+/// Limit, remaining, milliseconds to the reset.
+pub(crate) type Window = (Option<u64>, Option<u64>, Option<u64>);
 
 /// The moment that the captures' dates are relative to.
 pub(crate) fn reference_now() -> SystemTime {

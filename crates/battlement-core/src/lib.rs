@@ -12,6 +12,7 @@ mod finish;
 pub mod hint;
 mod outcome;
 mod read;
+pub mod request;
 mod scan;
 mod usage;
 mod verdict;

@@ -1,11 +1,13 @@
 //! Anthropic Messages streams, as read with `serde_json` and `jiter`.
 
+use battlement_core::{Dialect, Provider};
 use jiter::{Jiter, JiterResult, Peek};
 use serde::Deserialize;
 
 use super::{
     Facts, Finish,
     openai::{Text, pull_count},
+    ours::Ours,
     sse::Wire,
 };
 
@@ -15,6 +17,10 @@ pub(super) struct Messages;
 impl Wire for Messages {
     const NEEDLES: [&'static str; 3] = ["stop_reason\":\"", "\"usage\":{", "\"error\""];
     const TEXT: &'static str = "\"text\":\"";
+
+    fn ours() -> Ours {
+        Ours::stream(Dialect::AnthropicMessages, Provider::Anthropic)
+    }
 
     fn typed(data: &str, facts: &mut Facts) {
         let event: Event<'_> = serde_json::from_str(data).expect("an event");

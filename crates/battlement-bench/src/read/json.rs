@@ -6,9 +6,10 @@
 
 use std::hint::black_box;
 
+use battlement_core::{Dialect, Provider};
 use memchr::memmem::Finder;
 
-use super::{Facts, Finish, Usage, openai, sonic};
+use super::{Facts, Finish, Usage, openai, ours::Ours, sonic};
 use crate::{
     Bench, data,
     harness::{Role, Scenario, Unit, Work},
@@ -62,9 +63,18 @@ fn scenario(id: String, title: String, bodies: &[Vec<u8>]) -> Scenario<'_, [Vec<
     let same_fields = sonic::Fields::all();
     let fewer_fields = sonic::Fields::without_text();
     let needles = Needles::new();
+    let ours = || Ours::body(Dialect::OpenAiChat, Provider::OpenAi);
+    let (whole, in_pieces) = (ours(), ours());
     let bytes = bodies.iter().map(Vec::len).sum();
     let work = Work { bytes, unit: Unit::Answer, units: bodies.len() };
     Scenario::new(id, title, work, bodies)
+        .contender("battlement", Role::Ours, &truth, each(move |body| whole.read([body])))
+        .contender(
+            "battlement, 16 KiB at a time",
+            Role::Ours,
+            &truth,
+            each(move |body| in_pieces.read(body.chunks(16 * 1024))),
+        )
         .contender(TYPED, Role::Peer, &truth, each(openai::typed))
         .contender(TYPED_NO_TEXT, Role::Peer, &truth, each(openai::typed_without_text))
         .contender("serde_json::Value", Role::Peer, &truth, each(openai::value))

@@ -6,6 +6,7 @@
 mod anthropic;
 mod json;
 mod openai;
+mod ours;
 mod sonic;
 mod sse;
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use battlement_core::{Dialect, Provider};
 use jiter::{Jiter, JiterResult, NumberInt, Peek};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Facts, Finish, Usage, sse::Wire};
+use super::{Facts, Finish, Usage, ours::Ours, sse::Wire};
 
 /// The wire of a chat stream.
 pub(super) struct Chat;
@@ -14,6 +15,10 @@ pub(super) struct Chat;
 impl Wire for Chat {
     const NEEDLES: [&'static str; 3] = ["finish_reason\":\"", "\"usage\":{", "\"error\""];
     const TEXT: &'static str = "\"content\":\"";
+
+    fn ours() -> Ours {
+        Ours::stream(Dialect::OpenAiChat, Provider::OpenAi)
+    }
 
     fn typed(data: &str, facts: &mut Facts) {
         if data == "[DONE]" {

@@ -7,7 +7,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use memchr::memmem::Finder;
 use sse_stream::SseByteStream;
 
-use super::{Facts, anthropic::Messages, openai::Chat};
+use super::{Facts, anthropic::Messages, openai::Chat, ours::Ours};
 use crate::{
     Bench,
     data::{self, Framing, Stream},
@@ -21,6 +21,9 @@ pub(super) trait Wire {
     const NEEDLES: [&'static str; 3];
     /// Stands before generated text.
     const TEXT: &'static str;
+
+    /// Our reader for it.
+    fn ours() -> Ours;
 
     /// Reads an event's data with `serde_json`.
     fn typed(data: &str, facts: &mut Facts);
@@ -65,7 +68,11 @@ fn stream<W: Wire>(bench: &mut Bench, name: &str, title: &str, stream: &Stream, 
         let work = Work { bytes: stream.bytes.len(), unit: Unit::Event, units: stream.events() };
         let lines = stream.bytes.iter().filter(|&&byte| byte == b'\n').count();
         let gate = Gate::new::<W>();
+        let ours = W::ours();
         let scenario = Scenario::new(id, format!("{title}, {how}"), work, frames.as_slice())
+            .contender("battlement", Role::Ours, &truth, move |frames| {
+                ours.read(frames.iter().copied())
+            })
             .contender(EVENTSOURCE, Role::Peer, &truth, eventsource_typed::<W>)
             .contender(SSE_STREAM, Role::Peer, &truth, sse_stream_typed::<W>)
             .contender(LINES_JITER, Role::Peer, &truth, lines_pulled::<W>)
@@ -92,7 +99,11 @@ fn one_large_event(bench: &mut Bench) {
         let truth = Facts::chat(true);
         let work = Work { bytes: stream.bytes.len(), unit: Unit::Answer, units: 1 };
         let title = format!("one event of {size} in frames of 512 bytes");
+        let ours = Chat::ours();
         let scenario = Scenario::new(id, title, work, frames.as_slice())
+            .contender("battlement", Role::Ours, &truth, move |frames| {
+                ours.read(frames.iter().copied())
+            })
             .contender(EVENTSOURCE, Role::Peer, &truth, eventsource_typed::<Chat>)
             .contender(SSE_STREAM, Role::Peer, &truth, sse_stream_typed::<Chat>)
             .contender(LINES_JITER, Role::Peer, &truth, lines_pulled::<Chat>);

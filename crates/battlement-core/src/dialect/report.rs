@@ -79,7 +79,9 @@ impl Report {
                 self.header("x-ratelimit-remaining", number);
             }
             (Field::HeaderRetryAfter, Value::Number(number)) => self.header("retry-after", number),
-            (_, Value::Text(text)) if !text.is_empty() => self.take_text(field, text, inside),
+            (_, Value::Text(text)) if !text.is_empty() => {
+                self.take_text(field, &String::from_utf8_lossy(text), inside);
+            }
             _ => {}
         }
     }

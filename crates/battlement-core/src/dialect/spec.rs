@@ -76,14 +76,15 @@ impl Spec {
         }
     }
 
-    pub(crate) fn event_kind(&self, word: &str) -> Option<EventKind> {
-        self.events.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+    #[inline]
+    pub(crate) fn event_kind(&self, word: &[u8]) -> Option<EventKind> {
+        self.events.iter().find(|(known, _)| known.as_bytes() == word).map(|(_, kind)| *kind)
     }
 
-    pub(crate) fn part_kind(&self, word: &str) -> Option<PartKind> {
+    pub(crate) fn part_kind(&self, word: &[u8]) -> Option<PartKind> {
         let matches = |known: &str| match known.strip_prefix('*') {
-            Some(end) => word.ends_with(end),
-            None => known == word,
+            Some(end) => word.ends_with(end.as_bytes()),
+            None => known.as_bytes() == word,
         };
         self.parts.iter().find(|(known, _)| matches(known)).map(|(_, kind)| *kind)
     }

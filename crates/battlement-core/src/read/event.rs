@@ -3,6 +3,8 @@
 //! Fields are collected per event and count only when the event is complete: what stands in a frame
 //! with a wrong checksum, or in an event that the end of the stream cut, was never said.
 
+use smallvec::SmallVec;
+
 use crate::{
     dialect::{Choices, ERROR_BODY, EventKind, Field, PartKind, Report, Spec, finish_class},
     read::Signals,
@@ -56,8 +58,8 @@ impl Choice {
 /// What the answer has said so far.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// By index.
-    pub(crate) choices: Vec<Choice>,
+    /// By index. Nearly always one, which then needs no allocation.
+    pub(crate) choices: SmallVec<[Choice; 1]>,
     /// There are more choices than are told apart.
     pub(crate) overflow: bool,
     pub(crate) tokens: Tokens,
@@ -83,24 +85,57 @@ pub(crate) struct Answer {
 /// The event being read.
 #[derive(Debug, Default)]
 struct Event {
-    choices: Vec<Choice>,
-    /// The choice whose members are being read.
-    open: bool,
+    choices: SmallVec<[Choice; 1]>,
     tokens: Tokens,
-    report: Option<Box<Report>>,
+    flags: Flags,
+    /// What most events have nothing of.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    /// A choice is open; its members are being read.
+    open: bool,
+    counted: bool,
     /// How many error objects are open.
     inside_error: u32,
     has_error: bool,
     kind: Option<EventKind>,
     typed: bool,
-    status: Option<Box<str>>,
-    incomplete: Option<Box<str>>,
     ended: bool,
     known: bool,
     malformed: bool,
     output: bool,
     touched: bool,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    report: Option<Box<Report>>,
+    status: Option<Box<str>>,
+    incomplete: Option<Box<str>>,
     request_id: Option<Box<str>>,
+}
+
+impl Event {
+    /// Back to the beginning, keeping what has been allocated.
+    #[inline]
+    fn clear(&mut self) {
+        if !self.choices.is_empty() {
+            self.choices.clear();
+        }
+        if self.flags.counted {
+            self.tokens = Tokens::default();
+        }
+        if self.rare.is_some() {
+            self.rare = None;
+        }
+        self.flags = Flags::default();
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// Collects events into an answer.
@@ -146,24 +181,24 @@ impl Collector {
 
     /// The framing names the kind of the event.
     pub(crate) fn name_event(&mut self, name: &str) {
-        self.event.typed = true;
-        self.event.kind = self.spec.event_kind(name);
-        self.event.touched = true;
+        self.event.flags.typed = true;
+        self.event.flags.kind = self.spec.event_kind(name.as_bytes());
+        self.event.flags.touched = true;
     }
 
     /// The framing says that the event is an error.
     pub(crate) fn mark_error(&mut self) {
-        self.event.kind = Some(EventKind::Error);
-        self.event.touched = true;
+        self.event.flags.kind = Some(EventKind::Error);
+        self.event.flags.touched = true;
     }
 
     /// The framing carries the error itself.
     pub(crate) fn frame_error(&mut self, report: Report) {
         self.mark_error();
-        let message = self.event.report.take().and_then(|report| report.said.message);
+        let message = self.event.rare().report.take().and_then(|report| report.said.message);
         let mut report = report;
         report.said.message = report.said.message.or(message);
-        self.event.report = Some(Box::new(report));
+        self.event.rare().report = Some(Box::new(report));
     }
 
     /// The stream said that it is over, outside of any event.
@@ -175,7 +210,7 @@ impl Collector {
     /// The event is complete and could not be read: what it seemed to say does not count, but that
     /// it called itself an error does.
     pub(crate) fn malformed(&mut self) {
-        if self.event.kind == Some(EventKind::Error) {
+        if self.event.flags.kind == Some(EventKind::Error) {
             self.answer.failed = true;
             self.signals |= Signals::ERROR;
         } else {
@@ -188,66 +223,70 @@ impl Collector {
     /// The event broke while it passed. It says nothing, but a caller who does not check what he
     /// reads may have taken its output for good.
     pub(crate) fn broken(&mut self) {
-        self.answer.output |= self.event.output;
+        self.answer.output |= self.event.flags.output;
         self.discard();
     }
 
     /// Forgets the event.
     pub(crate) fn discard(&mut self) {
-        self.event = Event::default();
+        self.event.clear();
     }
 
     /// The event is complete: what it said counts.
     pub(crate) fn commit(&mut self) {
-        if !self.event.touched {
+        if !self.event.flags.touched {
             return;
         }
         self.answer.events += 1;
-        if self.event.kind == Some(EventKind::KeepAlive) {
+        if self.event.flags.kind == Some(EventKind::KeepAlive) {
             self.signals |= Signals::KEEP_ALIVE;
         } else {
             self.signals |= Signals::EVENT;
         }
-        self.commit_status();
-        self.commit_error();
+        if self.event.rare.is_some()
+            || matches!(self.event.flags.kind, Some(EventKind::Error | EventKind::Failed))
+        {
+            self.commit_status();
+            self.commit_error();
+        }
         self.commit_choices();
         let event = &mut self.event;
         let answer = &mut self.answer;
-        if answer.tokens.merge(&event.tokens) {
+        if event.flags.counted && answer.tokens.merge(&event.tokens) {
             self.signals |= Signals::USAGE;
         }
-        if event.output {
+        if event.flags.output {
             answer.output = true;
             self.signals |= Signals::OUTPUT;
         }
-        if event.ended || matches!(event.kind, Some(EventKind::End | EventKind::Failed)) {
+        if event.flags.ended || matches!(event.flags.kind, Some(EventKind::End | EventKind::Failed))
+        {
             answer.ended = true;
             self.signals |= Signals::END;
         }
-        answer.known |= event.known;
-        answer.malformed |= event.malformed;
-        if event.request_id.is_some() {
-            answer.request_id = event.request_id.take();
+        answer.known |= event.flags.known;
+        answer.malformed |= event.flags.malformed;
+        if let Some(id) = event.rare.as_mut().and_then(|rare| rare.request_id.take()) {
+            answer.request_id = Some(id);
         }
-        // Keep what the list of choices has allocated.
-        let mut choices = std::mem::take(&mut event.choices);
-        choices.clear();
-        *event = Event { choices, ..Event::default() };
+        event.clear();
     }
 
     /// Turns a Responses status into the reason of the one choice.
     fn commit_status(&mut self) {
-        let last = matches!(self.event.kind, Some(EventKind::End | EventKind::Failed));
-        let Some(status) = self.event.status.take().filter(|_| last || !self.event.typed) else {
+        let last = matches!(self.event.flags.kind, Some(EventKind::End | EventKind::Failed));
+        let Some(status) =
+            self.event.rare().status.take().filter(|_| last || !self.event.flags.typed)
+        else {
             return;
         };
-        self.event.known = true;
+        self.event.flags.known = true;
         let reason = match &*status {
             "failed" => {
-                self.event.has_error = true;
+                self.event.flags.has_error = true;
                 return;
             }
-            "incomplete" => self.event.incomplete.take().unwrap_or(status),
+            "incomplete" => self.event.rare().incomplete.take().unwrap_or(status),
             _ => status,
         };
         self.choice().finished = true;
@@ -256,8 +295,9 @@ impl Collector {
 
     fn commit_error(&mut self) {
         let event = &mut self.event;
-        let told = matches!(event.kind, Some(EventKind::Error | EventKind::Failed));
-        let Some(mut report) = event.report.take().filter(|report| !report.is_empty()) else {
+        let told = matches!(event.flags.kind, Some(EventKind::Error | EventKind::Failed));
+        let Some(mut report) = event.rare().report.take().filter(|report| !report.is_empty())
+        else {
             if told {
                 self.answer.failed = true;
                 self.signals |= Signals::ERROR;
@@ -265,7 +305,7 @@ impl Collector {
             return;
         };
         report.settle();
-        if told || event.has_error {
+        if told || event.flags.has_error {
             self.signals |= Signals::ERROR;
             if !std::mem::replace(&mut self.answer.failed, true) {
                 self.answer.report = Some(report);
@@ -308,32 +348,32 @@ impl Collector {
         if choices.is_empty() {
             choices.push(Choice::default());
         }
-        let at = if self.event.open { choices.len() - 1 } else { 0 };
+        let at = if self.event.flags.open { choices.len() - 1 } else { 0 };
         &mut choices[at]
     }
 
     fn report(&mut self) -> &mut Report {
-        self.event.report.get_or_insert_default()
+        self.event.rare().report.get_or_insert_default()
     }
 
-    fn part(&mut self, word: &str) {
+    fn part(&mut self, word: &[u8]) {
         if self.spec.part_kind(word) == Some(PartKind::ToolCall) {
             self.choice().tool_call = true;
-            self.event.output = true;
+            self.event.flags.output = true;
         }
     }
 
     /// An error that is a string: its message, or a whole error body once more (Ollama).
-    fn error_text(&mut self, message: &str) {
+    fn error_text(&mut self, message: &[u8]) {
         if message.is_empty() {
             return;
         }
-        self.event.has_error = true;
-        if message.starts_with('{') && !self.nested {
+        self.event.flags.has_error = true;
+        if message.starts_with(b"{") && !self.nested {
             self.nested = true;
             let events = std::mem::take(&mut self.documents_are_events);
             let mut reader = json::Reader::new(&ERROR_BODY, false);
-            reader.feed(message.as_bytes(), self);
+            reader.feed(message, self);
             self.documents_are_events = events;
             self.nested = false;
             if reader.is_done() {
@@ -345,25 +385,29 @@ impl Collector {
 
     fn end_of_embedded(&mut self) {
         if let Some(embedded) = &mut self.embedded {
-            self.event.malformed |= !embedded.finish();
+            self.event.flags.malformed |= !embedded.finish();
         }
     }
 
-    fn finish_with(&mut self, reason: &str) {
+    fn finish_with(&mut self, reason: &[u8]) {
         let choice = self.choice();
         // An empty reason may be a placeholder; the end of the answer tells.
         choice.finished |= !reason.is_empty();
-        choice.reason = Some(reason.into());
+        choice.reason = Some(owned(reason));
     }
+}
+
+fn owned(text: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(text).into()
 }
 
 impl Sink for Collector {
     #[inline]
     fn value(&mut self, field: Field, value: Value<'_>) {
-        self.event.touched = true;
+        self.event.flags.touched = true;
         match (field, value) {
             (_, Value::Null) => {}
-            (Field::Output, Value::Passed { empty }) => self.event.output |= !empty,
+            (Field::Output, Value::Passed { empty }) => self.event.flags.output |= !empty,
             (Field::Index, Value::Number(number)) => {
                 if let Ok(index) = number.parse() {
                     self.choice().index = index;
@@ -371,20 +415,20 @@ impl Sink for Collector {
             }
             (Field::Finish, Value::Text(reason)) => self.finish_with(reason),
             (Field::EventType, Value::Text(word)) => {
-                self.event.typed = true;
-                if self.event.kind != Some(EventKind::Error) {
-                    self.event.kind = self.spec.event_kind(word);
+                self.event.flags.typed = true;
+                if self.event.flags.kind != Some(EventKind::Error) {
+                    self.event.flags.kind = self.spec.event_kind(word);
                 }
-                self.event.known = true;
+                self.event.flags.known = true;
             }
-            (Field::Known, _) => self.event.known = true,
+            (Field::Known, _) => self.event.flags.known = true,
             (Field::Refusal, Value::Passed { empty: false }) => {
                 self.choice().refusal = true;
-                self.event.output = true;
+                self.event.flags.output = true;
             }
             (Field::PartType, Value::Text(word)) => self.part(word),
             (Field::NativeFinish, Value::Text(reason)) => {
-                self.choice().native_reason = Some(reason.into());
+                self.choice().native_reason = Some(owned(reason));
             }
             (Field::StopString, Value::Passed { empty: false }) => {
                 self.choice().stop_string = true;
@@ -393,22 +437,22 @@ impl Sink for Collector {
                 let choice = self.choice();
                 choice.finished = true;
                 choice.blocked = true;
-                choice.reason = Some(reason.into());
+                choice.reason = Some(owned(reason));
             }
-            (Field::Status, Value::Text(status)) => self.event.status = Some(status.into()),
+            (Field::Status, Value::Text(status)) => self.event.rare().status = Some(owned(status)),
             (Field::IncompleteReason, Value::Text(reason)) => {
-                self.event.incomplete = Some(reason.into());
+                self.event.rare().incomplete = Some(owned(reason));
             }
             (Field::Done, Value::Bool(done)) => {
-                self.event.known = true;
+                self.event.flags.known = true;
                 if done {
-                    self.event.ended = true;
+                    self.event.flags.ended = true;
                     self.choice().finished = true;
                 }
             }
-            (Field::Ended, _) => self.event.ended = true,
+            (Field::Ended, _) => self.event.flags.ended = true,
             (Field::Embedded, _) => self.end_of_embedded(),
-            (Field::RequestId, Value::Text(id)) => self.event.request_id = Some(id.into()),
+            (Field::RequestId, Value::Text(id)) => self.event.rare().request_id = Some(owned(id)),
             (Field::Error, Value::Text(message)) => self.error_text(message),
             (
                 Field::Input
@@ -418,8 +462,15 @@ impl Sink for Collector {
                 | Field::OutputTokens
                 | Field::Reasoning
                 | Field::ExtraReasoning,
-                Value::Number(count) | Value::Text(count),
-            ) => self.event.tokens.take(field, count),
+                value,
+            ) => {
+                self.event.flags.counted = true;
+                match value {
+                    Value::Number(count) => self.event.tokens.take(field, count.as_bytes()),
+                    Value::Text(count) => self.event.tokens.take(field, count),
+                    _ => {}
+                }
+            }
             (
                 Field::ErrorType
                 | Field::ErrorCode
@@ -439,7 +490,7 @@ impl Sink for Collector {
                 | Field::HeaderReset,
                 value,
             ) => {
-                let inside = self.event.inside_error > 0;
+                let inside = self.event.flags.inside_error > 0;
                 self.report().take(field, value, inside);
             }
             _ => {}
@@ -447,10 +498,10 @@ impl Sink for Collector {
     }
 
     fn open(&mut self, field: Field, list: bool) {
-        self.event.touched = true;
+        self.event.flags.touched = true;
         match field {
             Field::Event => self.answer.list |= list,
-            Field::Known => self.event.known = true,
+            Field::Known => self.event.flags.known = true,
             Field::Choice => {
                 let index = match self.spec.choices {
                     Choices::ByPosition => self.event.choices.len().min(u32::MAX as usize) as u32,
@@ -461,19 +512,19 @@ impl Sink for Collector {
                     self.event.choices.pop();
                 }
                 self.event.choices.push(Choice { index, ..Choice::default() });
-                self.event.open = true;
+                self.event.flags.open = true;
             }
             Field::ToolCall if !list => {
                 self.choice().tool_call = true;
-                self.event.output = true;
+                self.event.flags.output = true;
             }
-            Field::Output if !list => self.event.output = true,
+            Field::Output if !list => self.event.flags.output = true,
             Field::Flagged => self.report().flagged = true,
-            Field::Usage => self.event.known = true,
-            Field::Ended => self.event.ended = true,
+            Field::Usage => self.event.flags.known = true,
+            Field::Ended => self.event.flags.ended = true,
             Field::Error if !list => {
-                self.event.inside_error += 1;
-                self.event.has_error = true;
+                self.event.flags.inside_error += 1;
+                self.event.flags.has_error = true;
             }
             _ => {}
         }
@@ -481,9 +532,9 @@ impl Sink for Collector {
 
     fn close(&mut self, field: Field) {
         match field {
-            Field::Choice => self.event.open = false,
+            Field::Choice => self.event.flags.open = false,
             Field::Error => {
-                self.event.inside_error = self.event.inside_error.saturating_sub(1);
+                self.event.flags.inside_error = self.event.flags.inside_error.saturating_sub(1);
             }
             Field::Event if self.documents_are_events => self.commit(),
             _ => {}

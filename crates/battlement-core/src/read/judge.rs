@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use super::{End, Framing, Reader, event::Choice};
 use crate::{
-    Advice, Code, ErrorClass, Failure, Finish, FinishClass, Kind, Outcome, Phase, Provider,
-    StreamEnd, Usage, Verdict,
+    Advice, Code, ErrorClass, Failure, Finish, FinishClass, Kind, Outcome, Phase, StreamEnd, Usage,
+    Verdict,
     dialect::{
         Choices, Circumstances, ErrorReport, Judged, Report, classify, finish_class, is_transient,
     },
@@ -220,7 +220,7 @@ impl Reader {
     }
 
     fn usage(&self) -> Option<Usage> {
-        let beside = self.provider == Provider::Xai;
+        let beside = self.provider.counts_reasoning_apart();
         let usage = self.body.collector.answer.tokens.usage(self.body.collector.spec, beside);
         let from_head = || {
             self.head.input_tokens.map(|input| Usage {

@@ -9,7 +9,7 @@
 //! use std::time::SystemTime;
 //!
 //! use battlement_core::{Dialect, End, Outcome, Provider, Reader, Signals};
-//! use http::{HeaderMap, StatusCode, header};
+//! use http::{HeaderMap, HeaderName, StatusCode, header};
 //!
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, "text/event-stream".parse().unwrap());
@@ -45,7 +45,7 @@ pub use signals::Signals;
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::{
     Dialect, ErrorReport, Provider, Verdict,
@@ -103,7 +103,7 @@ impl Reader {
         status: StatusCode,
         headers: &HeaderMap,
     ) -> Self {
-        let content_type = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = text(headers, &header::CONTENT_TYPE).unwrap_or_default();
         let is = |name: &str| {
             content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
@@ -123,7 +123,7 @@ impl Reader {
         if matches!(framing, Framing::Json) {
             body.collector.documents_are_events();
         }
-        let head = Head::read(dialect, status, headers);
+        let head = Head::read(dialect, provider, status, headers);
         Self { provider, status, framing, body, streamed, anything: false, head }
     }
 
@@ -232,34 +232,32 @@ fn is_error(status: StatusCode) -> bool {
 /// The form of an error answer, the same in every dialect.
 static ERROR_SPEC: Spec = Spec::for_errors(&ERROR_BODY);
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+static INPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+static OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-output-token-count");
+
 impl Head {
-    fn read(dialect: Dialect, status: StatusCode, headers: &HeaderMap) -> Self {
-        let id = [
-            "x-request-id",
-            "request-id",
-            "x-amzn-requestid",
-            "x-generation-id",
-            "apim-request-id",
-        ]
-        .into_iter()
-        .find_map(|name| text(headers, name));
+    fn read(dialect: Dialect, provider: Provider, status: StatusCode, headers: &HeaderMap) -> Self {
+        let id = provider.request_id_headers().iter().find_map(|name| text(headers, name));
         let count = |name| text(headers, name)?.parse().ok();
         let invoke = dialect == Dialect::BedrockInvoke;
+        let error = is_error(status);
         Self {
             request_id: id.map(Into::into),
-            should_retry: match text(headers, "x-should-retry") {
+            should_retry: match text(headers, &SHOULD_RETRY) {
                 Some("true") => Some(true),
                 Some("false") => Some(false),
                 _ => None,
             },
-            error_type: text(headers, "x-amzn-errortype").map(Into::into),
-            input_tokens: invoke.then(|| count("x-amzn-bedrock-input-token-count")).flatten(),
-            output_tokens: invoke.then(|| count("x-amzn-bedrock-output-token-count")).flatten(),
-            headers: is_error(status).then(|| Box::new(headers.clone())),
+            error_type: if error { text(headers, &ERROR_TYPE).map(Into::into) } else { None },
+            input_tokens: if invoke { count(&INPUT_TOKENS) } else { None },
+            output_tokens: if invoke { count(&OUTPUT_TOKENS) } else { None },
+            headers: error.then(|| Box::new(headers.clone())),
         }
     }
 

@@ -19,8 +19,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn take(&mut self, field: Field, count: &str) {
-        let Some(count) = count_of(count) else { return };
+    pub(crate) fn take(&mut self, field: Field, count: &[u8]) {
+        let Some(count) = std::str::from_utf8(count).ok().and_then(count_of) else { return };
         let slot = match field {
             Field::Input => &mut self.input,
             Field::ExtraInput => &mut self.extra_input,

@@ -1,4 +1,4 @@
-// `unsafe` here: unaligned 16-byte loads for SSE2, which every x86-64 processor has; bounds are checked beside each.
+// `unsafe` here: unaligned loads for SSE2 and AVX2, the latter after asking the processor; bounds are checked beside each.
 //! Looking at many bytes at once: the only two searches a scanner spends its time in.
 //!
 //! A JSON answer is mostly string contents and values nobody asked for. Finding the end of a string
@@ -35,6 +35,66 @@ pub(crate) fn string_end(bytes: &[u8], mut from: usize, escaped: &mut bool) -> S
     }
 }
 
+/// Finds the closing quote of a string whose content does not matter.
+///
+/// Looks for quotes only, and counts the backslashes before one when it finds one: text is full of
+/// `\n`, and none of them is worth a stop. Runs of backslashes before different quotes do not
+/// overlap, so that the counting is linear.
+#[inline]
+pub(crate) fn passed_end(bytes: &[u8], from: usize) -> StringEnd {
+    let mut at = from;
+    // Most strings are short; a long one is worth the call below.
+    let near = bytes.len().min(from + 64);
+    while at + 16 <= near {
+        if let Some(quote) = quote_in_16(bytes, at) {
+            if !is_escaped(bytes, from, quote) {
+                return StringEnd::At(quote);
+            }
+            at = quote + 1;
+        } else {
+            at += 16;
+        }
+    }
+    far_quote(bytes, from, at)
+}
+
+/// Whether an odd run of backslashes stands between `from` and `at`.
+#[inline]
+fn is_escaped(bytes: &[u8], from: usize, at: usize) -> bool {
+    let run = bytes[from..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+    run % 2 == 1
+}
+
+/// The closing quote at or after `at`, in a string that `from` lies in.
+#[inline]
+fn far_quote(bytes: &[u8], from: usize, at: usize) -> StringEnd {
+    #[cfg(target_arch = "x86_64")]
+    if bytes.len() - at >= 64 && std::arch::is_x86_feature_detected!("avx2") {
+        return avx2::quote(bytes, from, at);
+    }
+    any_quote(bytes, from, at)
+}
+
+fn any_quote(bytes: &[u8], from: usize, mut at: usize) -> StringEnd {
+    while let Some(distance) = memchr::memchr(b'"', &bytes[at..]) {
+        let quote = at + distance;
+        if !is_escaped(bytes, from, quote) {
+            return StringEnd::At(quote);
+        }
+        at = quote + 1;
+    }
+    StringEnd::Beyond { escape: is_escaped(bytes, from, bytes.len()) }
+}
+
+/// The first quote in the 16 bytes from `at`, all of which must be there.
+#[inline]
+fn quote_in_16(bytes: &[u8], at: usize) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    return sse2::quote_in_16(bytes, at);
+    #[cfg(not(target_arch = "x86_64"))]
+    return memchr::memchr(b'"', &bytes[at..at + 16]).map(|distance| at + distance);
+}
+
 /// The first `"` or `\` at or after `from`.
 #[inline]
 fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
@@ -64,10 +124,30 @@ impl Skip {
     ///
     /// What is skipped is checked for balance only, not for grammar.
     #[inline]
-    pub(crate) fn run(&mut self, bytes: &[u8], mut from: usize) -> Option<usize> {
+    pub(crate) fn run(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        #[cfg(target_arch = "x86_64")]
+        if bytes.len() - from >= 256
+            && std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("pclmulqdq")
+            && std::arch::is_x86_feature_detected!("popcnt")
+        {
+            return avx2::skip(self, bytes, from);
+        }
+        self.blocks(bytes, from, Masks::of, prefix_xor)
+    }
+
+    /// Goes on block by block, with the best tools there are for looking at one.
+    #[inline(always)]
+    fn blocks(
+        &mut self,
+        bytes: &[u8],
+        mut from: usize,
+        masks: impl Fn(&[u8; 64]) -> Masks,
+        prefix_xor: impl Fn(u64) -> u64,
+    ) -> Option<usize> {
         while let Some(block) = bytes.get(from..from + 64) {
             let block = block.try_into().expect("64 bytes were asked for");
-            if let Some(end) = self.block(block, 64) {
+            if let Some(end) = self.block(&masks(block), &prefix_xor, 64) {
                 return Some(from + end);
             }
             from += 64;
@@ -79,13 +159,17 @@ impl Skip {
         // Blanks behind the end of the slice are neither quotes, backslashes nor brackets.
         let mut block = [b' '; 64];
         block[..rest.len()].copy_from_slice(rest);
-        self.block(&block, rest.len()).map(|end| from + end)
+        self.block(&masks(&block), &prefix_xor, rest.len()).map(|end| from + end)
     }
 
     /// Takes in the first `len` bytes of a block; the rest of it is blank.
-    #[inline]
-    fn block(&mut self, block: &[u8; 64], len: usize) -> Option<usize> {
-        let masks = Masks::of(block);
+    #[inline(always)]
+    fn block(
+        &mut self,
+        masks: &Masks,
+        prefix_xor: impl Fn(u64) -> u64,
+        len: usize,
+    ) -> Option<usize> {
         // Bit n of `escapes` is set when byte n is escaped by an odd run of backslashes before it.
         let carried = u64::from(self.escape);
         let escapes = if masks.backslash == 0 {
@@ -173,6 +257,104 @@ impl Masks {
     }
 }
 
+/// Twice as wide as SSE2, for processors that have it; asked at run time, once per long stretch.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+
+    use super::{Masks, Skip, StringEnd, any_quote, is_escaped};
+
+    /// As [`super::any_quote`].
+    pub(super) fn quote(bytes: &[u8], from: usize, at: usize) -> StringEnd {
+        // SAFETY: the caller has asked the processor for AVX2.
+        unsafe { quote_in_64s(bytes, from, at) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    unsafe fn quote_in_64s(bytes: &[u8], from: usize, mut at: usize) -> StringEnd {
+        while at + 64 <= bytes.len() {
+            // SAFETY: 64 bytes follow `at`.
+            let mask = unsafe {
+                let wanted = _mm256_set1_epi8(b'"' as i8);
+                let start = bytes.as_ptr().add(at);
+                let low = _mm256_cmpeq_epi8(_mm256_loadu_si256(start.cast::<__m256i>()), wanted);
+                let high = start.add(32).cast::<__m256i>();
+                let high = _mm256_cmpeq_epi8(_mm256_loadu_si256(high), wanted);
+                if _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0 {
+                    at += 64;
+                    continue;
+                }
+                u64::from(_mm256_movemask_epi8(low) as u32)
+                    | u64::from(_mm256_movemask_epi8(high) as u32) << 32
+            };
+            let mut quotes = mask;
+            while quotes != 0 {
+                let quote = at + quotes.trailing_zeros() as usize;
+                if !is_escaped(bytes, from, quote) {
+                    return StringEnd::At(quote);
+                }
+                quotes &= quotes - 1;
+            }
+            at += 64;
+        }
+        any_quote(bytes, from, at)
+    }
+
+    /// As [`Skip::run`].
+    pub(super) fn skip(skip: &mut Skip, bytes: &[u8], from: usize) -> Option<usize> {
+        // SAFETY: the caller has asked the processor for these.
+        unsafe { skip_blocks(skip, bytes, from) }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
+    unsafe fn skip_blocks(skip: &mut Skip, bytes: &[u8], from: usize) -> Option<usize> {
+        // SAFETY: both closures run here only, where the processor is known to have what they need.
+        skip.blocks(bytes, from, |block| unsafe { masks(block) }, |bits| unsafe { parity(bits) })
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn masks(block: &[u8; 64]) -> Masks {
+        // SAFETY: 32 bytes follow each of 0 and 32 in 64.
+        unsafe {
+            let start = block.as_ptr();
+            let low = _mm256_loadu_si256(start.cast::<__m256i>());
+            let high = _mm256_loadu_si256(start.add(32).cast::<__m256i>());
+            let find = |low: __m256i, high: __m256i, byte: u8| {
+                let wanted = _mm256_set1_epi8(byte as i8);
+                let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)) as u32;
+                let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)) as u32;
+                u64::from(low) | u64::from(high) << 32
+            };
+            // As in `sse2::masks`.
+            let fold = _mm256_set1_epi8(0x20);
+            let (low_folded, high_folded) =
+                (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
+            Masks {
+                quote: find(low, high, b'"'),
+                backslash: find(low, high, b'\\'),
+                open: find(low_folded, high_folded, b'{'),
+                close: find(low_folded, high_folded, b'}'),
+            }
+        }
+    }
+
+    /// As [`super::prefix_xor`]: a product without carries with all ones.
+    #[allow(unused_unsafe, reason = "safe with these features since Rust 1.87, not before")]
+    #[target_feature(enable = "pclmulqdq")]
+    pub(super) unsafe fn parity(bits: u64) -> u64 {
+        // SAFETY: the processor has carry-less products, says this function's own condition.
+        unsafe {
+            let product =
+                _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), _mm_set1_epi8(-1));
+            _mm_cvtsi128_si64(product) as u64
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
     use std::arch::x86_64::{
@@ -180,6 +362,17 @@ mod sse2 {
     };
 
     use super::Masks;
+
+    #[inline]
+    pub(super) fn quote_in_16(bytes: &[u8], at: usize) -> Option<usize> {
+        let chunk = &bytes[at..at + 16];
+        // SAFETY: SSE2 is part of x86-64, and the slice has 16 bytes.
+        let mask = unsafe {
+            let chunk = _mm_loadu_si128(chunk.as_ptr().cast::<__m128i>());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(chunk, _mm_set1_epi8(b'"' as i8))) as u32
+        };
+        (mask != 0).then(|| at + mask.trailing_zeros() as usize)
+    }
 
     #[inline]
     pub(super) fn quote_or_backslash(bytes: &[u8], mut from: usize) -> Option<usize> {
@@ -315,6 +508,26 @@ mod tests {
             let len = bytes.len().min(64);
             block[..len].copy_from_slice(&bytes[..len]);
             prop_assert_eq!(Masks::of(&block), portable::masks(&block));
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("pclmulqdq")
+            {
+                // SAFETY: the processor was asked.
+                let (masks, parity) =
+                    unsafe { (avx2::masks(&block), avx2::parity(portable::masks(&block).quote)) };
+                prop_assert_eq!(masks, portable::masks(&block));
+                prop_assert_eq!(parity, prefix_xor(masks.quote));
+            }
+        }
+
+        #[test]
+        fn a_passed_string_ends_where_a_kept_one_does(bytes in jsonish(), from in 0usize..400) {
+            let from = from.min(bytes.len());
+            prop_assert_eq!(passed_end(&bytes, from), string_end(&bytes, from, &mut false));
+            prop_assert_eq!(any_quote(&bytes, from, from), string_end(&bytes, from, &mut false));
+            let plain: Vec<u8> =
+                bytes.iter().map(|byte| if *byte == b'"' { b'x' } else { *byte }).collect();
+            prop_assert_eq!(passed_end(&plain, from), string_end(&plain, from, &mut false));
         }
 
         #[test]

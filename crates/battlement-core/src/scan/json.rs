@@ -6,7 +6,7 @@
 //! skipped at memory speed and checked for balance only; the rest is checked for grammar.
 
 use super::{
-    block::{Skip, StringEnd, string_end},
+    block::{Skip, StringEnd, passed_end, string_end},
     shape::{Node, Shape},
     text,
 };
@@ -15,8 +15,8 @@ use crate::dialect::Field;
 /// A value on the shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
-    /// A string that is kept, unescaped, up to [`KEPT`] bytes.
-    Text(&'a str),
+    /// A string that is kept, unescaped, up to [`KEPT`] bytes, as it came: it may not be UTF-8.
+    Text(&'a [u8]),
     /// A string that is only passed: whether anything was in it.
     Passed {
         empty: bool,
@@ -159,7 +159,13 @@ impl Reader {
         let mut at = 0;
         while at < bytes.len() {
             at = match self.state {
-                State::KeyOrEnd | State::Key => self.key(bytes, at, sink),
+                State::KeyOrEnd | State::Key => {
+                    let at = if bytes[at] == b'"' { self.members(bytes, at, sink) } else { at };
+                    match self.state {
+                        State::KeyOrEnd | State::Key => self.key(bytes, at, sink),
+                        _ => at,
+                    }
+                }
                 State::Colon => match bytes[at] {
                     b':' => {
                         self.state = State::Value;
@@ -207,6 +213,66 @@ impl Reader {
             self.state = State::Broken;
         }
         at + 1
+    }
+
+    /// Members of an object that stand whole in the slice and need no descent, one after the other.
+    ///
+    /// The common path, and nothing that the single steps do not do: it stops where it cannot go
+    /// on, in the state from which they do.
+    #[inline]
+    fn members(&mut self, bytes: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        let Some(shape) = self.frames[self.depth - 1].object else { return at };
+        loop {
+            // Behind `{` or a comma, at a quote.
+            let start = at + 1;
+            let mut escaped = false;
+            let StringEnd::At(end) = string_end(bytes, start, &mut escaped) else { return at };
+            let [b':', first, ..] = bytes[end + 1..] else { return at };
+            if escaped {
+                return at;
+            }
+            let node = shape.find(&bytes[start..end]).unwrap_or(&NOTHING);
+            let from = end + 2;
+            let behind = match first {
+                b'"' if !node.field.is_kept() && !node.field.is_streamed() => {
+                    let StringEnd::At(end) = passed_end(bytes, from + 1) else { return at };
+                    if node.field != Field::None {
+                        sink.value(node.field, Value::Passed { empty: end == from + 1 });
+                    }
+                    end + 1
+                }
+                b'n' if bytes[from..].starts_with(b"null") => from + 4,
+                b'0'..=b'9' if node.field == Field::None => {
+                    let digits = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit());
+                    from + digits.count()
+                }
+                _ => {
+                    self.node = node;
+                    self.state = State::Value;
+                    return from;
+                }
+            };
+            match bytes[behind..] {
+                [b',', b'"', ..] => {
+                    at = behind + 1;
+                    self.state = State::Key;
+                }
+                [b',' | b'}', ..] => {
+                    self.state = State::After;
+                    return behind;
+                }
+                _ if first == b'"' => {
+                    self.state = State::After;
+                    return behind;
+                }
+                // Perhaps not the end of the value: look again, step by step.
+                _ => {
+                    self.node = node;
+                    self.state = State::Value;
+                    return from;
+                }
+            }
+        }
     }
 
     #[inline]
@@ -260,26 +326,7 @@ impl Reader {
     fn value(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
         let start = at + 1;
         match bytes[at] {
-            b'"' => {
-                self.escaped = false;
-                match string_end(bytes, start, &mut self.escaped) {
-                    StringEnd::At(end) => {
-                        if self.node.field.is_streamed() {
-                            sink.piece(self.node.field, &bytes[start..end]);
-                        }
-                        self.found_text(&bytes[start..end], sink);
-                        end + 1
-                    }
-                    StringEnd::Beyond { escape } => {
-                        self.escape = escape;
-                        self.filled = false;
-                        self.partial.clear();
-                        self.part_of_text(&bytes[start..], sink);
-                        self.state = State::InText;
-                        bytes.len()
-                    }
-                }
-            }
+            b'"' => self.text(bytes, start, sink),
             b'{' => self.open(self.node.object.is_some(), false, start, sink),
             b'[' => self.open(self.node.each.is_some(), true, start, sink),
             b']' if self.state == State::ValueOrEnd => {
@@ -305,6 +352,38 @@ impl Reader {
                 self.state = State::Broken;
                 start
             }
+        }
+    }
+
+    #[inline]
+    fn text(&mut self, bytes: &[u8], start: usize, sink: &mut impl Sink) -> usize {
+        self.escaped = false;
+        match self.end_of_string(bytes, start) {
+            StringEnd::At(end) => {
+                if self.node.field.is_streamed() {
+                    sink.piece(self.node.field, &bytes[start..end]);
+                }
+                self.found_text(&bytes[start..end], sink);
+                end + 1
+            }
+            StringEnd::Beyond { escape } => {
+                self.escape = escape;
+                self.filled = false;
+                self.partial.clear();
+                self.part_of_text(&bytes[start..], sink);
+                self.state = State::InText;
+                bytes.len()
+            }
+        }
+    }
+
+    /// The end of the string value that `from` lies in.
+    #[inline]
+    fn end_of_string(&mut self, bytes: &[u8], from: usize) -> StringEnd {
+        if self.node.field.is_kept() {
+            string_end(bytes, from, &mut self.escaped)
+        } else {
+            passed_end(bytes, from)
         }
     }
 
@@ -414,10 +493,12 @@ impl Reader {
     }
 
     fn rest_of_key(&mut self, bytes: &[u8]) -> usize {
-        let (len, end) = self.rest_of_string(bytes);
+        let from = self.resume_string();
+        let end = string_end(bytes, from, &mut self.escaped);
+        let len = self.part_of_string(bytes, end);
         self.keep(&bytes[..len]);
-        if end.is_none() {
-            return bytes.len();
+        if len == bytes.len() {
+            return len;
         }
         let key = std::mem::take(&mut self.partial);
         self.found_key(&key);
@@ -427,10 +508,12 @@ impl Reader {
     }
 
     fn rest_of_text(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
-        let (len, end) = self.rest_of_string(bytes);
+        let from = self.resume_string();
+        let end = self.end_of_string(bytes, from);
+        let len = self.part_of_string(bytes, end);
         self.part_of_text(&bytes[..len], sink);
-        if end.is_none() {
-            return bytes.len();
+        if len == bytes.len() {
+            return len;
         }
         if self.node.field.is_kept() {
             let raw = std::mem::take(&mut self.partial);
@@ -451,16 +534,19 @@ impl Reader {
         }
     }
 
-    /// How much of the slice belongs to the string, and where its closing quote is.
-    fn rest_of_string(&mut self, bytes: &[u8]) -> (usize, Option<usize>) {
-        let from = usize::from(self.escape);
+    /// Where to look for the end of a string that began in an earlier slice.
+    fn resume_string(&mut self) -> usize {
         self.escaped |= self.escape;
-        self.escape = false;
-        match string_end(bytes, from, &mut self.escaped) {
-            StringEnd::At(end) => (end, Some(end)),
+        usize::from(std::mem::take(&mut self.escape))
+    }
+
+    /// How much of the slice belongs to the string.
+    fn part_of_string(&mut self, bytes: &[u8], end: StringEnd) -> usize {
+        match end {
+            StringEnd::At(end) => end,
             StringEnd::Beyond { escape } => {
                 self.escape = escape;
-                (bytes.len(), None)
+                bytes.len()
             }
         }
     }

@@ -41,7 +41,9 @@ impl Shape {
         if self.lengths >> length_bit(key.len()) & 1 == 0 {
             return None;
         }
-        self.members.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, node)| node)
+        // The first byte tells most names of one length apart, cheaper than a comparison would.
+        let same = |name: &str| name.as_bytes().first() == key.first() && name.as_bytes() == key;
+        self.members.iter().find(|(name, _)| same(name)).map(|(_, node)| node)
     }
 }
 

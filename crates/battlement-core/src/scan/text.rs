@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::json::KEPT;
 
-/// A kept string without its escapes, cut to [`KEPT`] bytes; broken UTF-8 is replaced.
+/// A kept string without its escapes, cut to [`KEPT`] bytes.
 #[inline]
-pub(super) fn kept(raw: &[u8], escaped: bool) -> Cow<'_, str> {
+pub(super) fn kept(raw: &[u8], escaped: bool) -> Cow<'_, [u8]> {
     let raw = &raw[..raw.len().min(KEPT)];
-    if escaped { Cow::Owned(unescape(raw)) } else { String::from_utf8_lossy(raw) }
+    if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
 }
 
 /// A key without its escapes, when it fits; a longer one names nothing we know.
@@ -18,12 +18,12 @@ pub(super) fn unescape_short<'a>(raw: &[u8], plain: &'a mut [u8; 64]) -> Option<
     }
     let text = unescape(raw);
     let plain = plain.get_mut(..text.len())?;
-    plain.copy_from_slice(text.as_bytes());
+    plain.copy_from_slice(&text);
     Some(plain)
 }
 
 /// Resolves escapes; what is no escape stays as it is.
-fn unescape(raw: &[u8]) -> String {
+fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -49,7 +49,7 @@ fn unescape(raw: &[u8]) -> String {
         plain.push(byte);
     }
     plain.extend_from_slice(rest);
-    String::from_utf8_lossy(&plain).into_owned()
+    plain
 }
 
 /// The character of `XXXX` or `XXXX\uXXXX`, and what is behind it.
@@ -79,7 +79,7 @@ mod tests {
 
     #[track_caller]
     fn check(raw: &str, expected: &str) {
-        assert_eq!(kept(raw.as_bytes(), true), expected);
+        assert_eq!(kept(raw.as_bytes(), true), expected.as_bytes());
         let mut plain = [0; 64];
         assert_eq!(
             unescape_short(raw.as_bytes(), &mut plain),

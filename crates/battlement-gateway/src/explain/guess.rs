@@ -1,6 +1,6 @@
 //! Who answered, and in which dialect, when nobody says.
 
-use battlement_core::{Dialect, Provider};
+use battlement_core::{Dialect, Provider, request::detect};
 use http::HeaderMap;
 
 /// What an answer is read as.
@@ -22,7 +22,7 @@ pub(crate) fn speaker(
     if let (Some(dialect), Some(provider)) = (dialect, provider) {
         return Speaker { dialect, provider, is_guess: false };
     }
-    let (guess, sender) = of_answer(endpoint, headers, start);
+    let (guess, sender) = detect::of_answer(endpoint, headers, start);
     Speaker {
         dialect: dialect
             .or(guess)
@@ -42,37 +42,5 @@ fn usual_dialect(provider: Provider) -> Dialect {
         Provider::Cohere => Dialect::CohereV2,
         Provider::Ollama => Dialect::OllamaNative,
         _ => Dialect::OpenAiChat,
-    }
-}
-
-// SWITCH HERE: `battlement_core::request::detect::of_answer` has the same signature and knows far
-// more; everything below goes when it is there.
-fn of_answer(
-    _endpoint: Option<&str>,
-    headers: &HeaderMap,
-    start: &[u8],
-) -> (Option<Dialect>, Provider) {
-    const MARKS: [(&str, Dialect, Provider); 13] = [
-        ("message_start", Dialect::AnthropicMessages, Provider::Anthropic),
-        ("\"msg_", Dialect::AnthropicMessages, Provider::Anthropic),
-        ("\"type\":\"error\"", Dialect::AnthropicMessages, Provider::Anthropic),
-        ("chat.completion", Dialect::OpenAiChat, Provider::OpenAi),
-        ("\"text_completion\"", Dialect::OpenAiCompletions, Provider::OpenAi),
-        ("\"embedding\"", Dialect::OpenAiEmbeddings, Provider::OpenAi),
-        ("response.created", Dialect::OpenAiResponses, Provider::OpenAi),
-        ("\"resp_", Dialect::OpenAiResponses, Provider::OpenAi),
-        ("\"candidates\"", Dialect::Gemini, Provider::Gemini),
-        ("\"promptFeedback\"", Dialect::Gemini, Provider::Gemini),
-        ("messageStart", Dialect::BedrockConverse, Provider::Bedrock),
-        ("message-start", Dialect::CohereV2, Provider::Cohere),
-        ("\"created_at\"", Dialect::OllamaNative, Provider::Ollama),
-    ];
-    let bedrock = headers.contains_key("x-amzn-requestid");
-    let start = &start[..start.len().min(4096)];
-    let has = |mark: &str| start.windows(mark.len()).any(|window| window == mark.as_bytes());
-    match MARKS.iter().find(|(mark, ..)| has(mark)) {
-        Some(&(_, dialect, provider)) => (Some(dialect), provider),
-        None if bedrock => (None, Provider::Bedrock),
-        None => (None, Provider::Generic),
     }
 }

@@ -1,5 +1,7 @@
 //! The head of an answer: status and headers, from the command line or from the capture itself.
 
+use std::time::SystemTime;
+
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -45,6 +47,11 @@ impl Head {
             head.headers.append(name, value);
         }
         Ok(head)
+    }
+
+    /// When the answer was sent, if it says so.
+    pub(crate) fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.headers.get(http::header::DATE)?.to_str().ok()?).ok()
     }
 
     /// Puts headers in the place of those of the same name.

@@ -55,7 +55,8 @@ fn one(file: &Path, arguments: &cli::Explain) -> anyhow::Result<()> {
     let speaker =
         guess::speaker(arguments.dialect, arguments.provider, None, &head.headers, input.start());
     let file = file.to_string_lossy().into_owned();
-    let now = SystemTime::now();
+    // A capture may be old: its waits count from when it was sent.
+    let now = head.date().unwrap_or_else(SystemTime::now);
     let explanation = explain(file, input, &head, speaker, arguments.stream, now)?;
     if arguments.json {
         print(&mut io::stdout().lock(), &(json::line(&explanation) + "\n"))

@@ -1,0 +1,79 @@
+use proptest::prelude::*;
+
+use super::*;
+
+mod corpus;
+use corpus::CORPUS;
+#[cfg(feature = "exact-tokens")]
+use corpus::HELD_OUT;
+
+fn json(raw: &str) -> u64 {
+    let mut estimator = Estimator::default();
+    estimator.json(raw.as_bytes());
+    estimator.tokens()
+}
+
+#[test]
+fn escapes_count_as_what_they_mean() {
+    for (_, sample) in CORPUS {
+        let quoted = serde_json::to_string(sample).unwrap();
+        assert_eq!(json(&quoted[1..quoted.len() - 1]), text(sample), "{sample}");
+        let escaped: String = sample.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        assert_eq!(json(&escaped), text(sample), "{sample}");
+    }
+}
+
+#[test]
+fn knows_the_shape_of_words_and_numbers() {
+    let check = |sample: &str, expected: u64| assert_eq!(text(sample), expected, "{sample:?}");
+    check("", 0);
+    check("123456789", 3);
+    check("hello", 2);
+    check("   ", 1);
+}
+
+/// Measures the error of each sample; prints the table that the docs of the module quote.
+#[cfg(feature = "exact-tokens")]
+#[test]
+fn error_per_script() {
+    use crate::request::exact;
+
+    let error = |sample: &str, model: &str| {
+        let exact = exact::count(sample, model).unwrap() as f64;
+        (text(sample) as f64 - exact) / exact
+    };
+    for &(script, held_out) in HELD_OUT {
+        let fitted = CORPUS.iter().filter(|(name, _)| *name == script);
+        let worst = fitted
+            .map(|(_, sample)| error(sample, "gpt-5"))
+            .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+            .unwrap();
+        let (new, old) = (error(held_out, "gpt-5"), error(held_out, "gpt-4"));
+        println!(
+            "//! | {script} | {:+.0} % | {:+.0} % | {:+.0} % |",
+            worst * 100.0,
+            new * 100.0,
+            old * 100.0
+        );
+        assert!(worst.abs() < 0.25 && new.abs() < 0.30, "{script}: {worst:+.2} {new:+.2}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn grows_with_the_text(left in ".{0,40}", right in ".{0,40}") {
+        let both = text(&format!("{left}{right}"));
+        prop_assert!(both >= text(&left));
+        prop_assert!(both >= text(&right));
+        // Linear: a border moves the sum by a token or two, never more.
+        prop_assert!(both <= text(&left) + text(&right) + 3);
+    }
+
+    #[test]
+    fn any_bytes_will_do(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut estimator = Estimator::default();
+        estimator.bytes(&bytes);
+        estimator.json(&bytes);
+        prop_assert!(estimator.tokens() <= 4 * bytes.len() as u64 + 1);
+    }
+}

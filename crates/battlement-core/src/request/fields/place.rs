@@ -1,0 +1,237 @@
+//! Where in a request a value is, and so what it means: the tables of the automaton.
+
+/// What a value is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Root,
+    // Scalars.
+    Model,
+    Stream,
+    IncludeUsage,
+    MaxTokens,
+    MaxCompletionTokens,
+    MaxOutputTokens,
+    MaxGenLen,
+    NestedCap,
+    N,
+    BestOf,
+    CandidateCount,
+    // Objects of settings.
+    StreamOptions,
+    GenerationConfig,
+    InferenceConfig,
+    TitanConfig,
+    Options,
+    TextConfig,
+    ToolConfig,
+    // Whose presence alone matters.
+    ServerTools,
+    /// An id of something the server keeps.
+    State,
+    /// `store` and `background`.
+    StateSwitch,
+    Schema,
+    /// `response_format` and its like; structured unless its type says text.
+    Format,
+    FormatType,
+    OllamaFormat,
+    MimeType,
+    // The prompt.
+    /// Messages, strings or token ids, alone or in arrays.
+    Turns,
+    /// Parts of a message.
+    Parts,
+    /// Free-form JSON that the model reads: arguments, results, schemas.
+    Structured,
+    Tools,
+    Tool,
+    ToolType,
+    Image,
+    Audio,
+    File,
+    FileData,
+    Document,
+    Blob,
+    BlobType,
+    BlobMime,
+    BlobData,
+    /// Nothing the model reads, or nothing we know.
+    Quiet,
+}
+
+impl Place {
+    /// The place of a member.
+    pub(super) fn child(self, key: &str) -> Self {
+        match self {
+            Self::Root => top_level(key),
+            Self::StreamOptions if key == "include_usage" => Self::IncludeUsage,
+            Self::GenerationConfig => match key {
+                "maxOutputTokens" | "max_output_tokens" => Self::NestedCap,
+                "candidateCount" | "candidate_count" => Self::CandidateCount,
+                "responseSchema"
+                | "response_schema"
+                | "responseJsonSchema"
+                | "response_json_schema" => Self::Schema,
+                "responseMimeType" | "response_mime_type" => Self::MimeType,
+                _ => Self::Quiet,
+            },
+            Self::InferenceConfig if matches!(key, "maxTokens" | "max_new_tokens") => {
+                Self::NestedCap
+            }
+            Self::TitanConfig if key == "maxTokenCount" => Self::NestedCap,
+            Self::Options if key == "num_predict" => Self::NestedCap,
+            Self::TextConfig if key == "format" => Self::Format,
+            Self::ToolConfig if key == "tools" => Self::Tools,
+            Self::Format => match key {
+                "type" => Self::FormatType,
+                "format" => Self::Format,
+                _ => Self::Structured,
+            },
+            Self::Tool => match key {
+                "type" => Self::ToolType,
+                "googleSearch"
+                | "google_search"
+                | "googleSearchRetrieval"
+                | "google_search_retrieval"
+                | "codeExecution"
+                | "code_execution"
+                | "urlContext"
+                | "url_context"
+                | "googleMaps"
+                | "google_maps"
+                | "fileSearch"
+                | "file_search"
+                | "enterpriseWebSearch"
+                | "retrieval"
+                | "systemTool" => Self::ServerTools,
+                "cache_control" | "cachePoint" => Self::Quiet,
+                _ => Self::Structured,
+            },
+            Self::Turns | Self::Parts => part(key),
+            Self::Document if key == "data" => Self::Structured,
+            Self::Document => part(key),
+            Self::Blob => match key {
+                "type" => Self::BlobType,
+                "media_type" | "mimeType" | "mime_type" => Self::BlobMime,
+                "data" => Self::BlobData,
+                "text" | "content" => Self::Parts,
+                _ => Self::Quiet,
+            },
+            Self::Structured => Self::Structured,
+            _ => Self::Quiet,
+        }
+    }
+}
+
+fn top_level(key: &str) -> Place {
+    match key {
+        "model" => Place::Model,
+        "stream" => Place::Stream,
+        "stream_options" => Place::StreamOptions,
+        "max_tokens" | "max_tokens_to_sample" => Place::MaxTokens,
+        "max_completion_tokens" => Place::MaxCompletionTokens,
+        "max_output_tokens" => Place::MaxOutputTokens,
+        "max_gen_len" => Place::MaxGenLen,
+        "n" => Place::N,
+        "best_of" => Place::BestOf,
+        "messages" | "contents" | "input" | "prompt" => Place::Turns,
+        "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix"
+        | "inputText" | "content" => Place::Parts,
+        "documents" => Place::Document,
+        "tools" | "functions" => Place::Tools,
+        "toolConfig" => Place::ToolConfig,
+        "mcp_servers" | "web_search_options" | "search_parameters" | "plugins" => {
+            Place::ServerTools
+        }
+        "response_format" | "output_format" | "output_config" => Place::Format,
+        "text" => Place::TextConfig,
+        "format" => Place::OllamaFormat,
+        "generationConfig" | "generation_config" => Place::GenerationConfig,
+        "inferenceConfig" => Place::InferenceConfig,
+        "textGenerationConfig" => Place::TitanConfig,
+        "options" => Place::Options,
+        "previous_response_id"
+        | "conversation"
+        | "container"
+        | "cachedContent"
+        | "cached_content" => Place::State,
+        "store" | "background" => Place::StateSwitch,
+        "images" => Place::Image,
+        // Gemini's countTokens wraps a whole request.
+        "generateContentRequest" => Place::Root,
+        _ => Place::Quiet,
+    }
+}
+
+/// The place of the elements of an array: the same, where a list makes sense.
+pub(super) fn inside_array(place: Place) -> Place {
+    match place {
+        Place::Turns
+        | Place::Parts
+        | Place::Document
+        | Place::Structured
+        | Place::Tools
+        | Place::ServerTools
+        | Place::Image => place,
+        _ => Place::Quiet,
+    }
+}
+
+/// The place of a member of a message or of one of its parts.
+fn part(key: &str) -> Place {
+    match key {
+        "type" | "role" | "id" | "tool_call_id" | "call_id" | "tool_use_id" | "toolUseId"
+        | "status" | "signature" | "thoughtSignature" | "thought_signature"
+        | "encrypted_content" | "cache_control" | "cachePoint" | "detail" | "format" | "data"
+        | "bytes" | "index" | "mimeType" | "mime_type" | "media_type" | "filename" => Place::Quiet,
+        "image" | "image_url" | "images" => Place::Image,
+        "input_audio" | "audio" | "audio_url" | "video" | "video_url" => Place::Audio,
+        "file_id" | "file_url" | "document_url" => Place::File,
+        // A data URL at OpenAI, an object at Gemini.
+        "file_data" => Place::FileData,
+        "source" | "inlineData" | "inline_data" | "fileData" => Place::Blob,
+        "document" => Place::Document,
+        "input" | "args" | "arguments" | "response" | "json" | "parameters" => Place::Structured,
+        _ => Place::Parts,
+    }
+}
+
+/// Whether the provider itself runs a tool of this type, at its cost and with its side effects.
+///
+/// Anthropic adds a date (`web_search_20250305`), hence prefixes. Tools the client runs
+/// (`function`, `custom`, `bash_…`, `computer_…`, `text_editor_…`, `local_shell`) are not listed.
+pub(super) fn is_server_tool(name: &str) -> bool {
+    const PREFIXES: [&str; 14] = [
+        "web_search",
+        "web_fetch",
+        "file_search",
+        "code_interpreter",
+        "code_execution",
+        "image_generation",
+        "mcp",
+        "tool_search",
+        "x_search",
+        "collections_search",
+        "browser_search",
+        "browser_automation",
+        "visit_website",
+        "openrouter:",
+    ];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The media type of a `data:` URL that holds base64.
+pub(super) fn data_url_mime(raw: &[u8]) -> Option<&str> {
+    let rest = raw.strip_prefix(b"data:")?;
+    let head = &rest[..rest.len().min(128)];
+    let mime = &head[..memchr::memchr(b',', head)?];
+    std::str::from_utf8(mime.strip_suffix(b";base64")?).ok()
+}
+
+pub(super) fn media_of(mime: &str) -> Place {
+    match mime.split('/').next() {
+        Some("image") => Place::Image,
+        Some("audio" | "video") => Place::Audio,
+        _ => Place::File,
+    }
+}
