@@ -1,0 +1,15 @@
+//! Telling an output that broke from an input that is wrong.
+
+use std::io;
+
+/// The output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub struct CannotWrite(#[from] io::Error);
+
+impl CannotWrite {
+    /// Whether the reader went away, as `head` does when it has seen enough: no failure of ours.
+    pub fn reader_left(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}

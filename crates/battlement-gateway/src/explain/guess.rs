@@ -1,0 +1,46 @@
+//! Who answered, and in which dialect, when nobody says.
+
+use battlement_core::{Dialect, Provider, request::detect};
+use http::HeaderMap;
+
+/// What an answer is read as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) dialect: Dialect,
+    pub(crate) provider: Provider,
+    pub(crate) is_guess: bool,
+}
+
+/// Fills in what is not known: from headers and the first bytes of the body.
+pub(crate) fn speaker(
+    dialect: Option<Dialect>,
+    provider: Option<Provider>,
+    endpoint: Option<&str>,
+    headers: &HeaderMap,
+    start: &[u8],
+) -> Speaker {
+    if let (Some(dialect), Some(provider)) = (dialect, provider) {
+        return Speaker { dialect, provider, is_guess: false };
+    }
+    let (guess, sender) = detect::of_answer(endpoint, headers, start);
+    Speaker {
+        dialect: dialect
+            .or(guess)
+            .or_else(|| provider.map(usual_dialect))
+            .unwrap_or(Dialect::OpenAiChat),
+        provider: provider.unwrap_or(sender),
+        is_guess: true,
+    }
+}
+
+/// What a provider speaks as a rule.
+fn usual_dialect(provider: Provider) -> Dialect {
+    match provider {
+        Provider::Anthropic => Dialect::AnthropicMessages,
+        Provider::Gemini | Provider::Vertex => Dialect::Gemini,
+        Provider::Bedrock => Dialect::BedrockConverse,
+        Provider::Cohere => Dialect::CohereV2,
+        Provider::Ollama => Dialect::OllamaNative,
+        _ => Dialect::OpenAiChat,
+    }
+}
