@@ -56,6 +56,9 @@ struct Frame {
 impl Sniff {
     /// Takes the first bytes, and the framing once they tell.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Option<Framing> {
+        if self.len == 0 && matches!(bytes, [b'{' | b'[', ..]) {
+            return Some(Framing::Json);
+        }
         let room = self.start.len() - self.len;
         let len = bytes.len().min(room);
         self.start[self.len..self.len + len].copy_from_slice(&bytes[..len]);

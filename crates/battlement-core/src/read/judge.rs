@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Reader {
-    pub(super) fn judge(mut self, end: End, now: SystemTime) -> Verdict {
+    pub(super) fn judge(&mut self, end: End, now: SystemTime) -> Verdict {
         let report = self.body.collector.answer.report.take();
         let broken = match &self.framing {
             Framing::EventStream(stream) => stream.is_broken(),
@@ -66,7 +66,7 @@ impl Reader {
     }
 
     /// A generation that ended and said how.
-    fn finished(mut self, report: Option<Box<Report>>) -> Verdict {
+    fn finished(&mut self, report: Option<Box<Report>>) -> Verdict {
         let spec = self.body.collector.spec;
         let overflow = self.body.collector.answer.overflow;
         let mut choices = std::mem::take(&mut self.body.collector.answer.choices);
@@ -116,7 +116,7 @@ impl Reader {
     }
 
     /// An error of the provider's, told by status or inside the answer.
-    fn failed(mut self, kind: Kind, mut report: Box<Report>, now: SystemTime) -> Verdict {
+    fn failed(&mut self, kind: Kind, mut report: Box<Report>, now: SystemTime) -> Verdict {
         if report.said.kind.is_none() || self.head.error_type.is_some() {
             report.said.kind = self.head.report().kind.or(report.said.kind.take());
         }
@@ -163,7 +163,7 @@ impl Reader {
     }
 
     /// A 2xx that is no answer.
-    fn no_answer(mut self, code: Code, report: Option<Box<Report>>) -> Verdict {
+    fn no_answer(&mut self, code: Code, report: Option<Box<Report>>) -> Verdict {
         let said = report.map(|report| report.said).unwrap_or_default();
         let failure = self.failure(code, Phase::Before, true, None, said);
         Verdict {
@@ -179,7 +179,7 @@ impl Reader {
     }
 
     /// A stream that broke, ended early, or was left.
-    fn cut(mut self, outcome: Outcome, code: Code) -> Verdict {
+    fn cut(&mut self, outcome: Outcome, code: Code) -> Verdict {
         let output = self.body.collector.answer.output;
         let phase = if output { Phase::During } else { Phase::Before };
         let transient = outcome != Outcome::Abandoned;

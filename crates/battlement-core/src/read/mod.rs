@@ -249,7 +249,8 @@ impl Head {
         let error = is_error(status);
         Self {
             request_id: id.map(Into::into),
-            should_retry: match text(headers, &SHOULD_RETRY) {
+            // It speaks of an error status; an error inside a 200 has none to speak of.
+            should_retry: match if error { text(headers, &SHOULD_RETRY) } else { None } {
                 Some("true") => Some(true),
                 Some("false") => Some(false),
                 _ => None,

@@ -10,9 +10,13 @@ use crate::dialect::Field;
 #[derive(Debug)]
 pub(crate) struct Shape {
     members: &'static [(&'static str, Node)],
-    /// Bit n is set when a member's name has n bytes (all longer ones share the last bit).
-    lengths: u64,
+    /// Where a name is looked for: its place among the members, counted from 1.
+    slots: [u8; SLOTS],
+    /// What makes every member's slot its own.
+    factor: u32,
 }
+
+const SLOTS: usize = 64;
 
 /// What to do with the value at one place.
 #[derive(Clone, Copy, Debug)]
@@ -26,42 +30,74 @@ pub(crate) struct Node {
 }
 
 impl Shape {
+    /// Arranges the members so that a name is found with one comparison. Done by the compiler,
+    /// which also says so should it ever be impossible.
     pub(crate) const fn new(members: &'static [(&'static str, Node)]) -> Self {
-        let mut lengths = 0;
-        let mut at = 0;
-        while at < members.len() {
-            lengths |= 1 << length_bit(members[at].0.len());
-            at += 1;
+        let mut factor: u32 = 0x9E37_79B1;
+        let mut tries = 0;
+        while tries < 4096 {
+            if let Some(slots) = arrange(members, factor) {
+                return Self { members, slots, factor };
+            }
+            // Any walk through the odd numbers will do.
+            factor = factor.wrapping_mul(5).wrapping_add(2);
+            tries += 1;
         }
-        Self { members, lengths }
+        panic!("no factor gives every member a slot of its own; make SLOTS larger");
     }
 
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<&'static Node> {
-        if self.lengths >> length_bit(key.len()) & 1 == 0 {
+        if key.is_empty() {
             return None;
         }
-        self.members.iter().find(|(name, _)| same(name.as_bytes(), key)).map(|(_, node)| node)
+        let place = self.slots[slot(key, self.factor)];
+        let (name, node) = self.members.get(usize::from(place).checked_sub(1)?)?;
+        same(name.as_bytes(), key).then_some(node)
     }
+
+    #[cfg(test)]
+    pub(crate) fn members(&self) -> impl Iterator<Item = &'static (&'static str, Node)> {
+        self.members.iter()
+    }
+}
+
+const fn arrange(members: &[(&str, Node)], factor: u32) -> Option<[u8; SLOTS]> {
+    let mut slots = [0; SLOTS];
+    let mut at = 0;
+    while at < members.len() {
+        let name = members[at].0.as_bytes();
+        let slot = slot(name, factor);
+        if slots[slot] != 0 {
+            return None;
+        }
+        at += 1;
+        slots[slot] = at as u8;
+    }
+    Some(slots)
+}
+
+/// The slot of a name, which must not be empty.
+#[inline]
+const fn slot(name: &[u8], factor: u32) -> usize {
+    let len = name.len();
+    // Enough to tell the names in any one object apart.
+    let seen = [name[0], name[len - 1], name[len / 4 * 3], len as u8];
+    // The highest bits of a product depend on all bits of the factors.
+    (u32::from_le_bytes(seen).wrapping_mul(factor) >> (u32::BITS - SLOTS.ilog2())) as usize
 }
 
 /// Equality of short names, without the call that comparing slices is.
 #[inline]
 fn same(name: &[u8], key: &[u8]) -> bool {
-    let len = name.len();
-    if len != key.len() {
+    if name.len() != key.len() {
         return false;
     }
-    if let (Some((name, name_end)), Some((key, key_end))) =
-        (name.split_first_chunk::<8>(), key.split_first_chunk::<8>())
-    {
+    let chunks = (name.split_first_chunk::<8>(), key.split_first_chunk::<8>());
+    if let (Some((name, name_end)), Some((key, key_end))) = chunks {
         return name == key && name_end == key_end;
     }
     name.iter().eq(key)
-}
-
-const fn length_bit(len: usize) -> usize {
-    if len < 63 { len } else { 63 }
 }
 
 impl Node {
@@ -83,5 +119,52 @@ impl Node {
     /// Also accepts an array of what it accepts alone.
     pub(crate) const fn or_list(self, each: &'static Self) -> Self {
         Self { each: Some(each), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dialect, dialect::ERROR_BODY, scan::json::DEPTH};
+
+    fn depth(node: &Node, limit: usize) -> usize {
+        assert!(limit > 0, "a shape must not lead back into itself");
+        let members = node.object.into_iter().flat_map(Shape::members);
+        let members = members.map(|(_, node)| 1 + depth(node, limit - 1));
+        let elements = node.each.map(|node| 1 + depth(node, limit - 1));
+        members.chain(elements).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn no_shape_is_deeper_than_a_reader_follows() {
+        let roots = Dialect::ALL.map(|dialect| dialect.spec().answer);
+        for root in roots.into_iter().chain([&ERROR_BODY]) {
+            assert!(depth(root, 20) <= DEPTH);
+        }
+    }
+
+    #[test]
+    fn finds_each_member_and_nothing_else() {
+        fn check(node: &Node) {
+            if let Some(shape) = node.object {
+                for (name, node) in shape.members() {
+                    let found = shape.find(name.as_bytes()).unwrap();
+                    assert!(std::ptr::eq(found, node), "{name}");
+                    let mut other = name.as_bytes().to_vec();
+                    let middle = other.len() / 2;
+                    other[middle] ^= 1;
+                    assert!(shape.find(&other).is_none_or(|found| !std::ptr::eq(found, node)));
+                    check(node);
+                }
+                assert!(shape.find(b"").is_none());
+            }
+            if let Some(each) = node.each {
+                check(each);
+            }
+        }
+        for dialect in Dialect::ALL {
+            check(dialect.spec().answer);
+        }
+        check(&ERROR_BODY);
     }
 }

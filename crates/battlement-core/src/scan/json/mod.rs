@@ -55,7 +55,7 @@ pub(crate) trait Sink {
 pub(crate) const KEPT: usize = 4096;
 
 /// How deep a shape may reach.
-const DEPTH: usize = 16;
+pub(super) const DEPTH: usize = 10;
 
 /// The state of a reader between two slices.
 #[derive(Debug)]
@@ -81,10 +81,22 @@ pub(crate) struct Reader {
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    field: Field,
-    /// An object's members; a list has its elements' node in `each` instead.
-    object: Option<&'static Shape>,
-    each: &'static Node,
+    node: &'static Node,
+    list: bool,
+}
+
+impl Frame {
+    /// The members to look for; a list has none.
+    #[inline]
+    fn shape(self) -> Option<&'static Shape> {
+        if self.list { None } else { self.node.object }
+    }
+
+    /// What the elements of a list are.
+    #[inline]
+    fn each(self) -> &'static Node {
+        self.node.each.unwrap_or(&NOTHING)
+    }
 }
 
 /// A value that means nothing.
@@ -118,7 +130,7 @@ enum State {
 
 impl Reader {
     pub(crate) fn new(root: &'static Node, many: bool) -> Self {
-        let empty = Frame { field: Field::None, object: None, each: &NOTHING };
+        let empty = Frame { node: &NOTHING, list: false };
         Self {
             root,
             state: State::Value,
@@ -256,7 +268,7 @@ impl Reader {
 
     #[inline]
     fn found_key(&mut self, key: &[u8]) {
-        let Some(shape) = self.frames[self.depth - 1].object else {
+        let Some(shape) = self.frames[self.depth - 1].shape() else {
             self.node = &NOTHING;
             return;
         };
@@ -336,7 +348,7 @@ impl Reader {
 
     #[inline]
     fn after(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> usize {
-        let in_object = self.frames[self.depth - 1].object.is_some();
+        let in_object = !self.frames[self.depth - 1].list;
         match bytes[at] {
             b',' if in_object => {
                 self.state = State::Key;
@@ -348,7 +360,7 @@ impl Reader {
             }
             b',' => {
                 self.state = State::Value;
-                self.node = self.frames[self.depth - 1].each;
+                self.node = self.frames[self.depth - 1].each();
                 at + 1
             }
             b'}' if in_object => {
@@ -374,7 +386,7 @@ impl Reader {
         }
         self.push(self.node, list);
         if list {
-            self.node = self.frames[self.depth - 1].each;
+            self.node = self.frames[self.depth - 1].each();
             self.state = State::ValueOrEnd;
         } else {
             self.state = State::KeyOrEnd;
@@ -384,18 +396,14 @@ impl Reader {
 
     #[inline]
     fn push(&mut self, node: &'static Node, list: bool) {
-        self.frames[self.depth] = Frame {
-            field: node.field,
-            object: if list { None } else { node.object },
-            each: node.each.unwrap_or(&NOTHING),
-        };
+        self.frames[self.depth] = Frame { node, list };
         self.depth += 1;
     }
 
     #[inline]
     fn close(&mut self, sink: &mut impl Sink) {
         self.depth -= 1;
-        let field = self.frames[self.depth].field;
+        let field = self.frames[self.depth].node.field;
         if field != Field::None {
             sink.close(field);
         }

@@ -40,7 +40,7 @@ impl Reader {
                         break;
                     }
                     Next::Element(brace) => {
-                        let each = self.frames[self.depth - 1].each;
+                        let each = self.frames[self.depth - 1].each();
                         next = self.run_open(bytes, brace, b'{', each, sink);
                     }
                     Next::Stop(end) => return end,
@@ -52,7 +52,7 @@ impl Reader {
     /// A member from the quote of its key; `None` when it does not stand whole in the slice.
     #[inline]
     fn run_member(&mut self, bytes: &[u8], at: usize, sink: &mut impl Sink) -> Option<Next> {
-        let shape = self.frames[self.depth - 1].object?;
+        let shape = self.frames[self.depth - 1].shape()?;
         let mut escaped = false;
         let StringEnd::At(end) = string_end(bytes, at + 1, &mut escaped) else { return None };
         let [b':', first, ..] = bytes[end + 1..] else { return None };
@@ -151,7 +151,7 @@ impl Reader {
             Some(b']') if list => self.run_close(bytes, at + 2, sink),
             _ => {
                 self.state = if list { State::ValueOrEnd } else { State::KeyOrEnd };
-                self.node = self.frames[self.depth - 1].each;
+                self.node = self.frames[self.depth - 1].each();
                 Next::Stop(at + 1)
             }
         }
@@ -168,7 +168,7 @@ impl Reader {
     #[inline]
     fn run_behind(&mut self, bytes: &[u8], mut at: usize, sink: &mut impl Sink) -> Next {
         loop {
-            let list = self.frames[self.depth - 1].object.is_none();
+            let list = self.frames[self.depth - 1].list;
             match bytes[at..] {
                 [b',', b'"', ..] if !list => return Next::Member(at + 1),
                 [b',', b'{', ..] if list => return Next::Element(at + 1),
