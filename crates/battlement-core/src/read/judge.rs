@@ -73,7 +73,7 @@ impl Reader {
         if choices.is_empty() && spec.choices == Choices::One {
             choices.push(Choice::default());
         }
-        let finishes: Vec<_> = choices.into_iter().map(Choice::into_finish).collect();
+        let finishes = finishes(choices.into_iter());
         let least = match spec.choices {
             Choices::Nothing => FinishClass::Complete,
             _ if finishes.is_empty() || overflow => FinishClass::Unknown,
@@ -235,6 +235,12 @@ impl Reader {
     fn request_id(&mut self) -> Option<Box<str>> {
         self.head.request_id.take().or(self.body.collector.answer.request_id.take())
     }
+}
+
+fn finishes(choices: impl ExactSizeIterator<Item = Choice>) -> Vec<Finish> {
+    let mut finishes = Vec::with_capacity(choices.len());
+    finishes.extend(choices.map(Choice::into_finish));
+    finishes
 }
 
 impl Choice {

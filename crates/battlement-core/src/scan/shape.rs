@@ -14,6 +14,8 @@ pub(crate) struct Shape {
     slots: [u8; SLOTS],
     /// What makes every member's slot its own.
     factor: u32,
+    /// Bit n is set when a name has n bytes: most other keys are turned away here.
+    lengths: u64,
 }
 
 const SLOTS: usize = 64;
@@ -37,7 +39,7 @@ impl Shape {
         let mut tries = 0;
         while tries < 4096 {
             if let Some(slots) = arrange(members, factor) {
-                return Self { members, slots, factor };
+                return Self { members, slots, factor, lengths: lengths(members) };
             }
             // Any walk through the odd numbers will do.
             factor = factor.wrapping_mul(5).wrapping_add(2);
@@ -48,7 +50,7 @@ impl Shape {
 
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<&'static Node> {
-        if key.is_empty() {
+        if self.lengths.checked_shr(key.len() as u32).unwrap_or_default() & 1 == 0 {
             return None;
         }
         let place = self.slots[slot(key, self.factor)];
@@ -60,6 +62,21 @@ impl Shape {
     pub(crate) fn members(&self) -> impl Iterator<Item = &'static (&'static str, Node)> {
         self.members.iter()
     }
+}
+
+#[inline]
+fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+    Some((text.first_chunk()?, text.last_chunk()?))
+}
+
+const fn lengths(members: &[(&str, Node)]) -> u64 {
+    let (mut lengths, mut at) = (0, 0);
+    while at < members.len() {
+        assert!(0 < members[at].0.len() && members[at].0.len() < 64);
+        lengths |= 1 << members[at].0.len();
+        at += 1;
+    }
+    lengths
 }
 
 const fn arrange(members: &[(&str, Node)], factor: u32) -> Option<[u8; SLOTS]> {
@@ -90,14 +107,16 @@ const fn slot(name: &[u8], factor: u32) -> usize {
 /// Equality of short names, without the call that comparing slices is.
 #[inline]
 fn same(name: &[u8], key: &[u8]) -> bool {
-    if name.len() != key.len() {
+    let len = name.len();
+    if len != key.len() {
         return false;
     }
-    let chunks = (name.split_first_chunk::<8>(), key.split_first_chunk::<8>());
-    if let (Some((name, name_end)), Some((key, key_end))) = chunks {
-        return name == key && name_end == key_end;
+    // Both ends, overlapping in the middle; what is longer than both is compared whole.
+    match len {
+        8..=16 => ends::<8>(name) == ends(key),
+        4..=7 => ends::<4>(name) == ends(key),
+        _ => name == key,
     }
-    name.iter().eq(key)
 }
 
 impl Node {

@@ -54,6 +54,9 @@ pub(crate) trait Sink {
 /// How much of a string is kept. Reasons, codes and messages are far shorter; what is longer is cut.
 pub(crate) const KEPT: usize = 4096;
 
+/// Longer than any number, and short enough to be kept whole when it arrives in pieces.
+const LONGEST_SCALAR: usize = KEPT / 4;
+
 /// How deep a shape may reach.
 pub(super) const DEPTH: usize = 10;
 
@@ -540,18 +543,18 @@ fn ends_scalar(byte: u8) -> bool {
 }
 
 #[inline]
+fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+}
+
+#[inline]
 fn scalar(token: &[u8]) -> Option<Value<'_>> {
     match token {
-        // Longer than any number, and too long to be kept whole when it arrives in pieces.
-        _ if token.len() > KEPT / 4 => None,
+        _ if token.len() > LONGEST_SCALAR => None,
         b"null" => Some(Value::Null),
         b"true" => Some(Value::Bool(true)),
         b"false" => Some(Value::Bool(false)),
-        [b'-' | b'0'..=b'9', rest @ ..]
-            if rest
-                .iter()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) =>
-        {
+        [b'-' | b'0'..=b'9', rest @ ..] if rest.iter().all(|byte| is_of_number(*byte)) => {
             Some(Value::Number(token))
         }
         _ => None,

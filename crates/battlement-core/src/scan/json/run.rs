@@ -2,7 +2,8 @@
 
 use super::{
     super::block::{Skip, StringEnd, passed_end, string_end},
-    DEPTH, Field, Hole, NOTHING, Node, Reader, Sink, State, Value, is_blank, scalar, text,
+    DEPTH, Field, Hole, LONGEST_SCALAR, NOTHING, Node, Reader, Sink, State, Value, ends_scalar,
+    is_of_number, text,
 };
 
 /// How to go on behind a value.
@@ -97,19 +98,36 @@ impl Reader {
                 end + 1
             }
             b'{' | b'[' => return Some(self.run_open(bytes, at, first, node, sink)),
-            b'n' if bytes[at..].starts_with(b"null,") => at + 4,
-            _ => {
-                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || is_blank(*byte);
-                let len = bytes[at..].iter().position(ends)?;
-                let value = scalar(&bytes[at..at + len])?;
+            b'-' | b'0'..=b'9' => {
+                let rest = &bytes[at..];
+                let len = rest.iter().position(|byte| !is_of_number(*byte))?;
+                if len > LONGEST_SCALAR || !ends_scalar(rest[len]) {
+                    return None;
+                }
                 if field != Field::None {
-                    sink.value(field, value);
-                } else if first.is_ascii_digit()
-                    && bytes[at..at + len].iter().all(u8::is_ascii_digit)
-                {
+                    sink.value(field, Value::Number(&rest[..len]));
+                } else if rest[..len].iter().all(u8::is_ascii_digit) {
                     sink.hole(Hole::Digits, at, at + len);
                 }
                 at + len
+            }
+            _ => {
+                let (word, value): (&[u8], _) = match first {
+                    b'n' => (b"null", Value::Null),
+                    b't' => (b"true", Value::Bool(true)),
+                    b'f' => (b"false", Value::Bool(false)),
+                    _ => return None,
+                };
+                let end = at + word.len();
+                if !bytes[at..].starts_with(word)
+                    || !bytes.get(end).copied().is_some_and(ends_scalar)
+                {
+                    return None;
+                }
+                if field != Field::None {
+                    sink.value(field, value);
+                }
+                end
             }
         };
         Some(self.run_behind(bytes, end, sink))
