@@ -10,17 +10,28 @@ use crate::scan::shape::{Node, Shape};
 pub(super) static MESSAGES: Spec = Spec {
     answer: &ANSWER,
     events: EVENTS,
+    other_events: EventKind::Unknown,
     parts: PARTS,
     end: End::Marker,
     choices: Choices::One,
     cache_beside_input: true,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[],
 };
 
 pub(super) const EVENTS: &[(&str, EventKind)] = &[
     ("message_stop", EventKind::End),
     ("error", EventKind::Error),
     ("ping", EventKind::KeepAlive),
+    // The whole message calls itself so.
+    ("message", EventKind::Answer),
+    ("message_start", EventKind::Answer),
+    ("message_delta", EventKind::Answer),
+    ("content_block_start", EventKind::Output),
+    ("content_block_delta", EventKind::Output),
+    ("content_block_stop", EventKind::Output),
+    // The frame around each of these when Bedrock sends them.
+    ("chunk", EventKind::Answer),
 ];
 pub(super) const PARTS: &[(&str, PartKind)] = &[("tool_use", PartKind::ToolCall)];
 

@@ -12,12 +12,21 @@ use crate::scan::shape::{Node, Shape};
 
 pub(super) static CONVERSE: Spec = Spec {
     answer: &ANSWER,
-    events: &[("metadata", EventKind::End)],
+    events: &[
+        ("metadata", EventKind::End),
+        ("messageStop", EventKind::Answer),
+        ("messageStart", EventKind::Output),
+        ("contentBlockStart", EventKind::Output),
+        ("contentBlockDelta", EventKind::Output),
+        ("contentBlockStop", EventKind::Output),
+    ],
+    other_events: EventKind::Unknown,
     parts: &[],
     end: End::Marker,
     choices: Choices::One,
     cache_beside_input: true,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);

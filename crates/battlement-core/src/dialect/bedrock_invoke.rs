@@ -8,18 +8,20 @@ use super::{
     anthropic::{CONTENT, EVENTS, MESSAGE, PARTS},
     bedrock_converse,
     error_body::ERROR,
-    spec::{Choices, End, Spec},
+    spec::{Choices, End, EventKind, Spec},
 };
 use crate::scan::shape::{Node, Shape};
 
 pub(super) static INVOKE: Spec = Spec {
     answer: &ANSWER,
     events: EVENTS,
+    other_events: EventKind::Unknown,
     parts: PARTS,
     end: End::Marker,
     choices: Choices::One,
     cache_beside_input: true,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);

@@ -5,7 +5,7 @@
 
 use super::{
     Provider,
-    phrases::{dimension_in, names_a_long_window, phrase, says_any, says_quota},
+    phrases::{dimension_in, names_a_long_window, phrase, says_any, says_limit, says_quota},
     report::{ErrorCode, Report},
     words::{Meaning, limit_source, meaning, status_class},
 };
@@ -53,20 +53,20 @@ fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
         return ErrorClass::ContentPolicy;
     }
     // A code that is the status in digits says no more than a status does.
-    let said_status = match &report.said.code {
-        Some(ErrorCode::Number(number)) => u16::try_from(*number).ok(),
-        Some(ErrorCode::Word(word)) => word.parse().ok(),
-        None => None,
-    }
-    .filter(|status| (400..600).contains(status));
-    let status = at.status.or(said_status);
-
-    let code = match &report.said.code {
-        Some(ErrorCode::Word(word)) => Some(&**word),
-        _ => None,
+    let digits = match &report.said.code {
+        Some(ErrorCode::Number(number)) => number.to_string(),
+        Some(ErrorCode::Word(word)) => word.to_string(),
+        None => String::new(),
     };
-    let candidates =
-        [report.detail_code.as_deref(), code, report.said.kind.as_deref(), report.kind.as_deref()];
+    let said_status = report.status.or_else(|| digits.parse().ok());
+    let status = at.status.or(said_status.filter(|status| (400..600).contains(status)));
+
+    let candidates = [
+        report.detail_code.as_deref(),
+        Some(&*digits),
+        report.said.kind.as_deref(),
+        report.kind.as_deref(),
+    ];
     let mut limit = None;
     let mut usually = None;
     for found in candidates.into_iter().flatten().filter_map(|word| meaning(word, at.provider)) {
@@ -75,9 +75,7 @@ fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
             Meaning::Limit(_) if status == Some(402) => {}
             // A dimension named by a later word completes an earlier one.
             Meaning::Limit(dimension) => limit = Some(limit.flatten().or(dimension)),
-            Meaning::Is(class) if limit.is_none() || class == ErrorClass::Overloaded => {
-                return class;
-            }
+            Meaning::Is(class) if limit.is_none() || is_behind_a_limit(class) => return class,
             Meaning::Is(_) => {}
             Meaning::Usually(class) => usually = usually.or(Some(class)),
         }
@@ -85,27 +83,32 @@ fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
     if let Some(dimension) = limit {
         return rate_limit(dimension, report, message, at);
     }
-    let by_status = status.map(|status| status_class(status, at.provider));
     // These statuses say enough by themselves; the others are shared by several meanings.
     let settled = matches!(status, Some(401 | 402 | 408 | 409 | 498 | 504 | 524 | 529));
+    if status == Some(429) || (!settled && says_limit(message)) {
+        return rate_limit(None, report, message, at);
+    }
     if !settled {
         if let Some(class) = phrase(message) {
             return class;
         }
+        if says_quota(message, at.provider) {
+            return ErrorClass::QuotaExhausted;
+        }
     }
-    if status == Some(429) {
-        return rate_limit(None, report, message, at);
-    }
-    if at.status.is_none() {
-        // Inside a 200 a word that usually means something beats a number that copies a status.
-        return usually.or(by_status).unwrap_or(ErrorClass::ServerError);
-    }
+    let by_status = status.map(|status| status_class(status, at.provider));
     match (by_status, usually) {
-        // `FAILED_PRECONDITION` and xAI's sentence know more than a plain 400.
-        (Some(ErrorClass::InvalidRequest), Some(usually)) => usually,
+        (Some(class @ (ErrorClass::Auth | ErrorClass::QuotaExhausted)), _) => class,
+        // Any status can come with a complaint about the request; the other words know more.
+        (_, Some(usually)) if usually != ErrorClass::InvalidRequest => usually,
         (Some(class), _) => class,
         (None, usually) => usually.unwrap_or(ErrorClass::ServerError),
     }
+}
+
+/// What a rate limit's code may stand in front of.
+const fn is_behind_a_limit(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Overloaded | ErrorClass::QuotaExhausted)
 }
 
 /// A rate limit, unless a closer look finds a quota or the provider's own capacity.
@@ -118,7 +121,8 @@ fn rate_limit(
     if report.quota_ids.contains("PerDay") {
         return ErrorClass::QuotaExhausted;
     }
-    if let Some(class @ (ErrorClass::Overloaded | ErrorClass::QuotaExhausted)) = phrase(message) {
+    // Other words do not outrank a limit: they may be the caller's own.
+    if let Some(class) = phrase(message).filter(|class| is_behind_a_limit(*class)) {
         return class;
     }
     if says_quota(message, at.provider) || (!at.has_wait && names_a_long_window(message)) {
@@ -149,15 +153,19 @@ fn rate_limit(
 
 /// "Request too large … Limit 30000, Requested 61337".
 fn exceeds_the_limit_alone(message: &str) -> bool {
-    let number = |word: &str| -> Option<u64> {
-        let (_, rest) = message.split_once(word)?;
-        let digits = rest.trim_start().split(|byte: char| !byte.is_ascii_digit()).next()?;
-        digits.parse().ok()
-    };
-    match (number("limit "), number("requested ")) {
+    match (number_after(message, "limit "), number_after(message, "requested ")) {
         (Some(limit), Some(requested)) => requested > limit,
         _ => message.starts_with("request too large"),
     }
+}
+
+/// The number behind the first `word` that has one behind it.
+fn number_after(message: &str, word: &str) -> Option<u64> {
+    message.match_indices(word).find_map(|(at, _)| {
+        let rest = &message[at + word.len()..];
+        let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != ',');
+        rest[..end.unwrap_or(rest.len())].replace(',', "").parse().ok()
+    })
 }
 
 fn is_missing_key(report: &Report, message: &str) -> bool {

@@ -9,12 +9,25 @@ use crate::scan::shape::{Node, Shape};
 
 pub(super) static CHAT_V2: Spec = Spec {
     answer: &ANSWER,
-    events: &[("message-end", EventKind::End), ("error", EventKind::Error)],
+    events: &[
+        ("message-end", EventKind::End),
+        ("error", EventKind::Error),
+        ("message-start", EventKind::Output),
+        ("content-start", EventKind::Output),
+        ("content-delta", EventKind::Output),
+        ("content-end", EventKind::Output),
+        ("tool-plan-delta", EventKind::Output),
+        ("tool-call-start", EventKind::Output),
+        ("tool-call-delta", EventKind::Output),
+        ("tool-call-end", EventKind::Output),
+    ],
+    other_events: EventKind::Unknown,
     parts: &[],
     end: End::Marker,
     choices: Choices::One,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);

@@ -65,16 +65,11 @@ static METADATA: Shape = Shape::new(&[
     ("flagged_input", Node::leaf(Field::Flagged)),
     ("headers", Node::object(Field::None, &HEADERS)),
 ]);
-static HEADERS: Shape = Shape::new(&[
-    ("Retry-After", Node::leaf(Field::HeaderRetryAfter)),
+static HEADERS: Shape = Shape::of_any_case(&[
     ("retry-after", Node::leaf(Field::HeaderRetryAfter)),
-    ("Retry-After-Ms", Node::leaf(Field::HeaderRetryAfterMs)),
     ("retry-after-ms", Node::leaf(Field::HeaderRetryAfterMs)),
-    ("X-RateLimit-Limit", Node::leaf(Field::HeaderLimit)),
     ("x-ratelimit-limit", Node::leaf(Field::HeaderLimit)),
-    ("X-RateLimit-Remaining", Node::leaf(Field::HeaderRemaining)),
     ("x-ratelimit-remaining", Node::leaf(Field::HeaderRemaining)),
-    ("X-RateLimit-Reset", Node::leaf(Field::HeaderReset)),
     ("x-ratelimit-reset", Node::leaf(Field::HeaderReset)),
 ]);
 

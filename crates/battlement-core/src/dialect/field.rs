@@ -67,6 +67,8 @@ pub(crate) enum Field {
     Error,
     ErrorType,
     ErrorCode,
+    /// The HTTP status that the error would have had.
+    ErrorStatus,
     ErrorMessage,
     /// A message where no better one is.
     ErrorTitle,

@@ -3,18 +3,20 @@
 use super::{
     Field,
     error_body::ERROR,
-    spec::{Choices, End, Spec},
+    spec::{Choices, End, EventKind, Spec},
 };
 use crate::scan::shape::{Node, Shape};
 
 pub(super) static GEMINI: Spec = Spec {
     answer: &ANSWER,
     events: &[],
+    other_events: EventKind::Answer,
     parts: &[],
     end: End::Finish,
     choices: Choices::ZeroLeftOut,
     cache_beside_input: false,
     absent_output_is_zero: true,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT).or_list(&CHUNK);

@@ -1,7 +1,7 @@
 //! OpenAI Chat Completions, and every server that speaks it.
 
 use super::{
-    Field,
+    Field, Provider,
     error_body::ERROR,
     spec::{Choices, End, EventKind, PartKind, Spec},
 };
@@ -11,11 +11,13 @@ pub(super) static CHAT: Spec = Spec {
     answer: &ANSWER,
     // A flat error body calls itself `"object": "error"`.
     events: &[("error", EventKind::Error)],
+    other_events: EventKind::Answer,
     parts: &[("tool_use", PartKind::ToolCall)],
     end: End::Marker,
     choices: Choices::ByPosition,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[Provider::Xai],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);
@@ -28,6 +30,8 @@ static ROOT: Shape = Shape::new(&[
     ("message", Node::leaf(Field::ErrorMessage)),
     ("type", Node::leaf(Field::ErrorType)),
     ("code", Node::leaf(Field::ErrorCode)),
+    // Cerebras, beside the error.
+    ("status_code", Node::leaf(Field::ErrorStatus)),
 ]);
 
 const CHOICES: Node = Node { field: Field::Known, object: None, each: Some(&CHOICE) };

@@ -11,11 +11,13 @@ use crate::scan::shape::{Node, Shape};
 pub(super) static EMBEDDINGS: Spec = Spec {
     answer: &ANSWER,
     events: &[("error", EventKind::Error)],
+    other_events: EventKind::Answer,
     parts: &[],
     end: End::Finish,
     choices: Choices::Nothing,
     cache_beside_input: false,
     absent_output_is_zero: true,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);
@@ -24,4 +26,7 @@ static ROOT: Shape = Shape::new(&[
     ("object", Node::leaf(Field::EventType)),
     ("usage", USAGE),
     ("error", ERROR),
+    ("message", Node::leaf(Field::ErrorMessage)),
+    ("type", Node::leaf(Field::ErrorType)),
+    ("code", Node::leaf(Field::ErrorCode)),
 ]);

@@ -16,7 +16,14 @@ pub(super) static RESPONSES: Spec = Spec {
         ("response.failed", EventKind::Failed),
         ("error", EventKind::Error),
         ("keepalive", EventKind::KeepAlive),
+        ("response.created", EventKind::Answer),
+        ("response.queued", EventKind::Answer),
+        ("response.in_progress", EventKind::Answer),
+        ("*.delta", EventKind::Output),
+        ("*.added", EventKind::Output),
+        ("*.done", EventKind::Output),
     ],
+    other_events: EventKind::Unknown,
     parts: &[
         // Tools that the server runs itself: the caller is asked for nothing.
         ("web_search_call", PartKind::Other),
@@ -32,6 +39,7 @@ pub(super) static RESPONSES: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    reasoning_beside_output: &[],
 };
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);

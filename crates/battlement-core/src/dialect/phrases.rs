@@ -102,13 +102,41 @@ pub(super) fn says_quota(message: &str, provider: Provider) -> bool {
 /// Who writes "exceeded your current quota" for limits of a minute too; their quota ids tell.
 const QUOTA_MEANS_ANY_LIMIT: &[Provider] = &[Provider::Gemini, Provider::Vertex];
 
+/// Whether the message says by itself that a rate limit was hit.
+pub(super) fn says_limit(message: &str) -> bool {
+    says_any(message, LIMIT_WORDS)
+}
+
+const LIMIT_WORDS: &[&str] = &[
+    "rate limit exceeded",
+    "rate limit reached",
+    "rate limit of",
+    "rate limit has been",
+    "rate_limit_exceeded",
+    "too many requests",
+    "tokens per min",
+    "requests per min",
+];
+
 /// Whether the message speaks of a window of a day or more.
 pub(super) fn names_a_long_window(message: &str) -> bool {
     says_any(message, LONG_WINDOWS)
 }
 
-const LONG_WINDOWS: &[&str] =
-    &["per day", "per month", "/ day", "/ month", "/day", "/month", "monthly", "daily"];
+const LONG_WINDOWS: &[&str] = &[
+    "per day",
+    "per-day",
+    "byday",
+    "/ day",
+    "/day",
+    "daily",
+    "per 86400s",
+    "per month",
+    "per-month",
+    "/ month",
+    "/month",
+    "monthly",
+];
 
 const TOKEN_WORDS: &[&str] = &[
     "tokens per",

@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use http::HeaderName;
-
 use super::UnknownName;
 
 /// Who sent an answer.
@@ -112,35 +110,17 @@ impl Provider {
     }
 }
 
-/// Names of one request, of which a provider writes one or two.
-static REQUEST_IDS: [HeaderName; 3] = [
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("request-id"),
-    HeaderName::from_static("x-amzn-requestid"),
-];
-static ANTHROPIC_IDS: [HeaderName; 2] =
-    [HeaderName::from_static("request-id"), HeaderName::from_static("x-request-id")];
-static AZURE_IDS: [HeaderName; 2] =
-    [HeaderName::from_static("apim-request-id"), HeaderName::from_static("x-request-id")];
-static OPENROUTER_IDS: [HeaderName; 2] =
-    [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-request-id")];
-
 impl Provider {
     /// Where this provider names the request for its support desk, best first.
-    pub(crate) fn request_id_headers(self) -> &'static [HeaderName] {
+    pub(crate) const fn request_id_headers(self) -> &'static [&'static str] {
         match self {
-            Self::Anthropic => &ANTHROPIC_IDS,
-            Self::AzureOpenAi => &AZURE_IDS,
-            Self::Bedrock => &REQUEST_IDS[2..],
-            Self::OpenRouter => &OPENROUTER_IDS,
-            Self::Generic => &REQUEST_IDS,
-            _ => &REQUEST_IDS[..1],
+            Self::Anthropic => &["request-id", "x-request-id"],
+            Self::AzureOpenAi => &["apim-request-id", "x-request-id"],
+            Self::Bedrock => &["x-amzn-requestid"],
+            Self::OpenRouter => &["x-generation-id", "x-request-id"],
+            Self::Generic => &["x-request-id", "request-id", "x-amzn-requestid"],
+            _ => &["x-request-id"],
         }
-    }
-
-    /// Whether the count of generated tokens leaves reasoning out.
-    pub(crate) const fn counts_reasoning_apart(self) -> bool {
-        matches!(self, Self::Xai)
     }
 }
 

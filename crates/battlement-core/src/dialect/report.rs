@@ -1,6 +1,6 @@
 //! What an error body says, in one form for every dialect.
 
-use super::Field;
+use super::{Field, Provider};
 use crate::scan::json::Value;
 
 /// An error code: most are words, some are numbers.
@@ -48,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) kind: Option<Box<str>>,
     pub(crate) limit_source: Option<Box<str>>,
     pub(crate) flagged: bool,
+    /// The HTTP status that the error would have had.
+    pub(crate) status: Option<u16>,
     pub(crate) quota_ids: Box<str>,
     pub(crate) retry_delay: Option<Box<str>>,
     pub(crate) headers: Vec<(&'static str, Box<str>)>,
@@ -67,21 +69,29 @@ impl Report {
             && self.kind.is_none()
     }
 
+    /// Whether an error is told by type or code, and not by a message that may be anything.
+    pub(crate) fn is_told(&self) -> bool {
+        self.said.kind.is_some() || self.said.code.is_some()
+    }
+
     /// Takes in one field. A field inside the error object counts more than one beside it.
     pub(crate) fn take(&mut self, field: Field, value: Value<'_>, inside: bool) {
         match (field, value) {
             (Field::ErrorCode, Value::Number(number)) if inside || self.said.code.is_none() => {
                 self.said.code = ascii(number).parse().ok().map(ErrorCode::Number);
             }
+            (Field::ErrorStatus, Value::Number(number)) => {
+                self.status = ascii(number).parse().ok();
+            }
             (Field::Flagged, Value::Passed { empty: false }) => self.flagged = true,
             (Field::HeaderReset, Value::Number(number)) => {
-                self.header("x-ratelimit-reset", ascii(number))
+                self.header("x-ratelimit-reset", ascii(number));
             }
             (Field::HeaderRemaining, Value::Number(number)) => {
                 self.header("x-ratelimit-remaining", ascii(number));
             }
             (Field::HeaderRetryAfter, Value::Number(number)) => {
-                self.header("retry-after", ascii(number))
+                self.header("retry-after", ascii(number));
             }
             (_, Value::Text(text)) if !text.is_empty() => {
                 self.take_text(field, &String::from_utf8_lossy(text), inside);
@@ -129,7 +139,17 @@ impl Report {
     }
 
     /// Amazon writes its names as `namespace#Name:details`; only the name counts.
-    pub(crate) fn settle_names(&mut self) {
+    pub(crate) fn settle_names(&mut self, provider: Provider) {
+        // It has types only, and sometimes calls them codes.
+        if provider == Provider::Bedrock && self.said.kind.is_none() {
+            self.said.kind = match self.said.code.take() {
+                Some(ErrorCode::Word(word)) => Some(word),
+                other => {
+                    self.said.code = other;
+                    None
+                }
+            };
+        }
         if let Some(kind) = &mut self.said.kind {
             // A URL is the type of an RFC 9457 problem, and whole as it is.
             if !kind.starts_with("http") {

@@ -1,5 +1,6 @@
 //! The form in which a dialect describes itself: data, read by one engine.
 
+use super::Provider;
 use crate::scan::shape::Node;
 
 /// Everything the engine has to know about a dialect's answers.
@@ -7,8 +8,11 @@ use crate::scan::shape::Node;
 pub(crate) struct Spec {
     /// Where the fields of an answer, or of one event of it, are.
     pub(crate) answer: &'static Node,
-    /// What the words in [`Field::EventType`](super::Field::EventType) mean; the rest means nothing.
+    /// What the words in [`Field::EventType`](super::Field::EventType) mean; the first match counts,
+    /// and `*` at the front stands for any beginning.
     pub(crate) events: &'static [(&'static str, EventKind)],
+    /// What an event of any other type is.
+    pub(crate) other_events: EventKind,
     /// What the words in [`Field::PartType`](super::Field::PartType) mean; the first match counts,
     /// and `*` at the front stands for any beginning.
     pub(crate) parts: &'static [(&'static str, PartKind)],
@@ -20,10 +24,18 @@ pub(crate) struct Spec {
     pub(crate) cache_beside_input: bool,
     /// A missing output count means none, not unknown.
     pub(crate) absent_output_is_zero: bool,
+    /// Who leaves reasoning out of the output count.
+    pub(crate) reasoning_beside_output: &'static [Provider],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
+    /// A part of the answer that may say anything about it.
+    Answer,
+    /// Output, and nothing about how the answer goes on or ends.
+    Output,
+    /// Of a type nobody knows: whatever stands in it means something else.
+    Unknown,
     /// The last event of a stream.
     End,
     /// The last event of a stream that failed.
@@ -68,24 +80,30 @@ impl Spec {
         Self {
             answer,
             events: &[],
+            other_events: EventKind::Answer,
             parts: &[],
             end: End::Finish,
             choices: Choices::Nothing,
             cache_beside_input: false,
             absent_output_is_zero: false,
+            reasoning_beside_output: &[],
         }
     }
 
     #[inline]
-    pub(crate) fn event_kind(&self, word: &[u8]) -> Option<EventKind> {
-        self.events.iter().find(|(known, _)| known.as_bytes() == word).map(|(_, kind)| *kind)
+    pub(crate) fn event_kind(&self, word: &[u8]) -> EventKind {
+        let kind = self.events.iter().find(|(known, _)| matches(known, word));
+        kind.map_or(self.other_events, |(_, kind)| *kind)
     }
 
     pub(crate) fn part_kind(&self, word: &[u8]) -> Option<PartKind> {
-        let matches = |known: &str| match known.strip_prefix('*') {
-            Some(end) => word.ends_with(end.as_bytes()),
-            None => known.as_bytes() == word,
-        };
-        self.parts.iter().find(|(known, _)| matches(known)).map(|(_, kind)| *kind)
+        self.parts.iter().find(|(known, _)| matches(known, word)).map(|(_, kind)| *kind)
+    }
+}
+
+fn matches(known: &str, word: &[u8]) -> bool {
+    match known.strip_prefix('*') {
+        Some(end) => word.ends_with(end.as_bytes()),
+        None => known.as_bytes() == word,
     }
 }

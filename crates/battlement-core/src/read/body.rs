@@ -47,6 +47,8 @@ const DONE: &[u8] = b"[DONE]";
 #[derive(Debug, Default)]
 struct Frame {
     exception: Option<Box<str>>,
+    /// The frame says that it is an exception or an error.
+    failed: bool,
     error_code: Option<Box<str>>,
     error_message: Option<Box<str>>,
     /// The payload is something other than JSON.
@@ -143,6 +145,10 @@ impl sse::Events for Body {
         self.done = DoneMarker::Matched(0);
     }
 
+    fn discard(&mut self) {
+        self.collector.discard();
+    }
+
     #[inline]
     fn event(&mut self, data: &[u8]) {
         if self.collector.is_repetition(data) {
@@ -163,6 +169,7 @@ impl event_stream::Frames for Body {
     fn header(&mut self, name: &str, value: &str) {
         match name {
             ":event-type" => self.collector.name_event(value),
+            ":message-type" => self.frame.failed = matches!(value, "exception" | "error"),
             ":exception-type" => self.frame.exception = Some(value.into()),
             ":error-code" => self.frame.error_code = Some(value.into()),
             ":error-message" => self.frame.error_message = Some(value.into()),
@@ -179,7 +186,7 @@ impl event_stream::Frames for Body {
 
     fn frame(&mut self) {
         let frame = std::mem::take(&mut self.frame);
-        let failed = frame.exception.is_some() || frame.error_code.is_some();
+        let failed = frame.failed || frame.exception.is_some() || frame.error_code.is_some();
         if !self.json.is_done() && self.json.is_inside() && !failed {
             self.collector.malformed();
         } else {

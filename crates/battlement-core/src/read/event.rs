@@ -147,6 +147,20 @@ impl Event {
         self.flags = Flags::default();
     }
 
+    /// Forgets what an event of its kind has no say in.
+    fn keep_output_only(&mut self) {
+        for choice in &mut self.choices {
+            choice.reason = None;
+            choice.native_reason = None;
+            choice.finished = false;
+        }
+        self.rare = None;
+        self.flags.counted = false;
+        self.tokens = Tokens::default();
+        self.flags.ended = false;
+        self.flags.has_error = false;
+    }
+
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -212,7 +226,7 @@ impl Collector {
     /// The framing names the kind of the event.
     pub(crate) fn name_event(&mut self, name: &str) {
         self.event.flags.typed = true;
-        self.event.flags.kind = self.spec.event_kind(name.as_bytes());
+        self.event.flags.kind = Some(self.spec.event_kind(name.as_bytes()));
         self.event.flags.touched = true;
     }
 
@@ -268,14 +282,23 @@ impl Collector {
             return;
         }
         self.answer.events += 1;
+        match self.event.flags.kind {
+            Some(EventKind::KeepAlive) => {
+                self.signals |= Signals::KEEP_ALIVE;
+                return self.event.clear();
+            }
+            Some(EventKind::Unknown) => {
+                self.signals |= Signals::EVENT;
+                return self.event.clear();
+            }
+            Some(EventKind::Output) => self.event.keep_output_only(),
+            None
+            | Some(EventKind::Answer | EventKind::End | EventKind::Failed | EventKind::Error) => {}
+        }
         if self.lesson == Lesson::Noting && self.says_nothing_new() {
             self.lesson = Lesson::NothingNew { output: self.event.flags.output };
         }
-        if self.event.flags.kind == Some(EventKind::KeepAlive) {
-            self.signals |= Signals::KEEP_ALIVE;
-        } else {
-            self.signals |= Signals::EVENT;
-        }
+        self.signals |= Signals::EVENT;
         if self.event.rare.is_some()
             || matches!(self.event.flags.kind, Some(EventKind::Error | EventKind::Failed))
         {
@@ -336,7 +359,7 @@ impl Collector {
         let flags = self.event.flags;
         let silent = !(flags.counted || flags.ended || flags.malformed || flags.has_error);
         silent
-            && flags.kind.is_none()
+            && matches!(flags.kind, None | Some(EventKind::Answer | EventKind::Output))
             && self.event.rare.is_none()
             && (self.answer.known || !flags.known)
             && self.event.choices.iter().all(|later| {
@@ -356,7 +379,7 @@ impl Collector {
         self.event.flags.known = true;
         let reason = match &*status {
             "failed" => {
-                self.event.flags.has_error = true;
+                self.event.flags.kind = Some(EventKind::Failed);
                 return;
             }
             "incomplete" => self.event.rare().incomplete.take().unwrap_or(status),
@@ -479,6 +502,7 @@ impl Sink for Collector {
     fn value(&mut self, field: Field, value: Value<'_>) {
         self.event.flags.touched = true;
         match (field, value) {
+            (Field::Known, _) => self.event.flags.known = true,
             (_, Value::Null) => {}
             (Field::Output, Value::Passed { empty }) => self.event.flags.output |= !empty,
             (Field::Index, Value::Number(number)) => {
@@ -490,11 +514,10 @@ impl Sink for Collector {
             (Field::EventType, Value::Text(word)) => {
                 self.event.flags.typed = true;
                 if self.event.flags.kind != Some(EventKind::Error) {
-                    self.event.flags.kind = self.spec.event_kind(word);
+                    self.event.flags.kind = Some(self.spec.event_kind(word));
                 }
                 self.event.flags.known = true;
             }
-            (Field::Known, _) => self.event.flags.known = true,
             (Field::Refusal, Value::Passed { empty: false }) => {
                 self.choice().refusal = true;
                 self.event.flags.output = true;
@@ -548,6 +571,7 @@ impl Sink for Collector {
             (
                 Field::ErrorType
                 | Field::ErrorCode
+                | Field::ErrorStatus
                 | Field::ErrorMessage
                 | Field::ErrorTitle
                 | Field::ErrorNote

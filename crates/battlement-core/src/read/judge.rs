@@ -43,7 +43,11 @@ impl Reader {
         } else if !self.anything {
             return self.no_answer(Code::AnswerEmpty, None);
         } else if !self.body.json.is_done() || !answer.known {
-            return self.no_answer(Code::AnswerMalformed, report);
+            return match report {
+                // An error in no envelope.
+                Some(report) if report.is_told() => self.failed(Kind::BodyError, report, now),
+                report => self.no_answer(Code::AnswerMalformed, report),
+            };
         }
         self.finished(report)
     }
@@ -120,7 +124,9 @@ impl Reader {
         if report.said.kind.is_none() || self.head.error_type.is_some() {
             report.said.kind = self.head.report().kind.or(report.said.kind.take());
         }
-        report.settle_names();
+        if kind == Kind::HttpError {
+            report.settle_names(self.provider);
+        }
         let headers = self.head.headers.take().unwrap_or_default();
         let repeated: Vec<_> =
             report.headers.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -131,12 +137,7 @@ impl Reader {
         };
         let hint = hint::wait(&headers, &hints, self.provider, now);
         let http = kind == Kind::HttpError;
-        let limited = self.status.as_u16() == 429 || !http;
-        let exhausted = if limited {
-            hint::rate_limits(&headers, self.provider, now).exhausted()
-        } else {
-            None
-        };
+        let exhausted = hint::rate_limits(&headers, self.provider, now).exhausted();
         let judged = classify(
             &report,
             Circumstances {
@@ -220,8 +221,8 @@ impl Reader {
     }
 
     fn usage(&self) -> Option<Usage> {
-        let beside = self.provider.counts_reasoning_apart();
-        let usage = self.body.collector.answer.tokens.usage(self.body.collector.spec, beside);
+        let usage =
+            self.body.collector.answer.tokens.usage(self.body.collector.spec, self.provider);
         let from_head = || {
             self.head.input_tokens.map(|input| Usage {
                 input: Some(input),

@@ -9,7 +9,7 @@
 //! use std::time::SystemTime;
 //!
 //! use battlement_core::{Dialect, End, Outcome, Provider, Reader, Signals};
-//! use http::{HeaderMap, HeaderName, StatusCode, header};
+//! use http::{HeaderMap, StatusCode, header};
 //!
 //! let mut headers = HeaderMap::new();
 //! headers.insert(header::CONTENT_TYPE, "text/event-stream".parse().unwrap());
@@ -45,7 +45,7 @@ pub use signals::Signals;
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::{
     Dialect, ErrorReport, Provider, Verdict,
@@ -89,7 +89,8 @@ struct Head {
     /// Token counts in headers (Bedrock Invoke).
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
-    /// The whole head, kept for errors only: an answer in good order needs no wait.
+    /// The whole head, kept for an error, and for an answer that tells a wait: it may turn out to
+    /// be an error after all.
     headers: Option<Box<HeaderMap>>,
 }
 
@@ -103,7 +104,8 @@ impl Reader {
         status: StatusCode,
         headers: &HeaderMap,
     ) -> Self {
-        let content_type = text(headers, &header::CONTENT_TYPE).unwrap_or_default();
+        let content_type = headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is = |name: &str| {
             content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
@@ -232,34 +234,51 @@ fn is_error(status: StatusCode) -> bool {
 /// The form of an error answer, the same in every dialect.
 static ERROR_SPEC: Spec = Spec::for_errors(&ERROR_BODY);
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
 }
 
-static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-static INPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-input-token-count");
-static OUTPUT_TOKENS: HeaderName = HeaderName::from_static("x-amzn-bedrock-output-token-count");
-
 impl Head {
+    /// One pass over the headers: there are two dozen, and looking each up costs more.
     fn read(dialect: Dialect, provider: Provider, status: StatusCode, headers: &HeaderMap) -> Self {
-        let id = provider.request_id_headers().iter().find_map(|name| text(headers, name));
-        let count = |name| text(headers, name)?.parse().ok();
-        let invoke = dialect == Dialect::BedrockInvoke;
         let error = is_error(status);
-        Self {
-            request_id: id.map(Into::into),
-            // It speaks of an error status; an error inside a 200 has none to speak of.
-            should_retry: match if error { text(headers, &SHOULD_RETRY) } else { None } {
-                Some("true") => Some(true),
-                Some("false") => Some(false),
-                _ => None,
-            },
-            error_type: if error { text(headers, &ERROR_TYPE).map(Into::into) } else { None },
-            input_tokens: if invoke { count(&INPUT_TOKENS) } else { None },
-            output_tokens: if invoke { count(&OUTPUT_TOKENS) } else { None },
-            headers: error.then(|| Box::new(headers.clone())),
+        let mut head = Self::default();
+        let mut best_id = usize::MAX;
+        let mut has_wait = false;
+        for (name, value) in headers {
+            let name = name.as_str();
+            let value = || value.to_str().ok();
+            match name {
+                "x-should-retry" if error => head.should_retry = value().and_then(yes_or_no),
+                "x-amzn-errortype" if error => head.error_type = value().map(Into::into),
+                "x-amzn-bedrock-input-token-count" if dialect == Dialect::BedrockInvoke => {
+                    head.input_tokens = value().and_then(|count| count.parse().ok());
+                }
+                "x-amzn-bedrock-output-token-count" if dialect == Dialect::BedrockInvoke => {
+                    head.output_tokens = value().and_then(|count| count.parse().ok());
+                }
+                "retry-after" | "retry-after-ms" | "x-ms-retry-after-ms" | "x-amz-retry-after" => {
+                    has_wait = true;
+                }
+                // A router's limit, which its 200s may exceed too.
+                "x-ratelimit-reset" => has_wait = true,
+                _ => {
+                    let rank = provider.request_id_headers().iter().position(|id| *id == name);
+                    if let Some(rank) = rank.filter(|rank| *rank < best_id) {
+                        head.request_id = value().map(Into::into);
+                        best_id = rank;
+                    }
+                }
+            }
         }
+        if error || has_wait {
+            head.headers = Some(Box::new(headers.clone()));
+        }
+        head
     }
 
     /// An error told by the head alone.

@@ -1,7 +1,7 @@
 //! Token counts as they stand on the wire, and the one rule that makes them comparable.
 
 use crate::{
-    Usage,
+    Provider, Usage,
     dialect::{Field, Spec},
 };
 
@@ -54,8 +54,8 @@ impl Tokens {
         true
     }
 
-    /// The counts as everybody counts them. `reasoning_beside_output` is a vendor's habit.
-    pub(crate) fn usage(&self, spec: &Spec, reasoning_beside_output: bool) -> Option<Usage> {
+    /// The counts as everybody counts them.
+    pub(crate) fn usage(&self, spec: &Spec, provider: Provider) -> Option<Usage> {
         if *self == Self::default() {
             return None;
         }
@@ -68,7 +68,7 @@ impl Tokens {
             input = plus(plus(input, self.cached), self.cache_write);
         }
         let mut output = plus(self.output, self.extra_reasoning);
-        if reasoning_beside_output {
+        if spec.reasoning_beside_output.contains(&provider) {
             output = plus(output, self.reasoning);
         }
         if spec.absent_output_is_zero {

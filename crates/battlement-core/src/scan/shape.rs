@@ -16,6 +16,8 @@ pub(crate) struct Shape {
     factor: u32,
     /// Bit n is set when a name has n bytes: most other keys are turned away here.
     lengths: u64,
+    /// Names are given in lower case and found in any.
+    any_case: bool,
 }
 
 const SLOTS: usize = 64;
@@ -39,7 +41,8 @@ impl Shape {
         let mut tries = 0;
         while tries < 4096 {
             if let Some(slots) = arrange(members, factor) {
-                return Self { members, slots, factor, lengths: lengths(members) };
+                let lengths = lengths(members);
+                return Self { members, slots, factor, lengths, any_case: false };
             }
             // Any walk through the odd numbers will do.
             factor = factor.wrapping_mul(5).wrapping_add(2);
@@ -48,11 +51,25 @@ impl Shape {
         panic!("no factor gives every member a slot of its own; make SLOTS larger");
     }
 
+    /// Members whose names have no case, given in lower case.
+    pub(crate) const fn of_any_case(members: &'static [(&'static str, Node)]) -> Self {
+        Self { any_case: true, ..Self::new(members) }
+    }
+
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<&'static Node> {
         if self.lengths.checked_shr(key.len() as u32).unwrap_or_default() & 1 == 0 {
             return None;
         }
+        let mut lower = [0; 64];
+        let key = if self.any_case {
+            let lower = lower.get_mut(..key.len())?;
+            lower.copy_from_slice(key);
+            lower.make_ascii_lowercase();
+            lower
+        } else {
+            key
+        };
         let place = self.slots[slot(key, self.factor)];
         let (name, node) = self.members.get(usize::from(place).checked_sub(1)?)?;
         same(name.as_bytes(), key).then_some(node)
@@ -72,7 +89,7 @@ fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
 const fn lengths(members: &[(&str, Node)]) -> u64 {
     let (mut lengths, mut at) = (0, 0);
     while at < members.len() {
-        assert!(0 < members[at].0.len() && members[at].0.len() < 64);
+        assert!(!members[at].0.is_empty() && members[at].0.len() < 64);
         lengths |= 1 << members[at].0.len();
         at += 1;
     }

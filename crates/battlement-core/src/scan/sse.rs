@@ -14,6 +14,8 @@ pub(crate) trait Events {
     fn comment(&mut self);
     /// The event is complete.
     fn dispatch(&mut self);
+    /// The event had no data: whatever it was called, it was none.
+    fn discard(&mut self);
     /// An event of one line stands whole in the slice: its data, then the end of it.
     fn event(&mut self, data: &[u8]);
     /// Whether the data so far is a whole JSON document.
@@ -149,7 +151,7 @@ impl Reader {
                 self.line = Line::In(Field::Other);
                 at + 1
             }
-            b'{' if !self.has_data => {
+            b'{' | b'[' if !self.has_data => {
                 self.bare = true;
                 self.has_data = true;
                 self.line = Line::In(Field::Data);
@@ -229,6 +231,8 @@ impl Reader {
     fn dispatch(&mut self, events: &mut impl Events) {
         if self.has_data {
             events.dispatch();
+        } else {
+            events.discard();
         }
         self.has_data = false;
         self.bare = false;
