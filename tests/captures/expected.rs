@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use battlement_core::{Dialect, ErrorCode, Outcome, Provider, Verdict};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -30,17 +31,33 @@ pub(crate) fn reference_now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_176_000)
 }
 
+/// The captures in the folder of fixtures, and more of the same form in one file beside this one:
+/// a line each, with the body in it.
 pub(crate) fn captures() -> impl Iterator<Item = Capture> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let manifest = fs::read_to_string(folder.join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
     let fixtures = manifest["fixtures"].as_array().unwrap().clone();
-    assert!(fixtures.len() > 300);
-    fixtures.into_iter().map(move |fixture| Capture::new(&folder, fixture))
+    let files = fixtures.into_iter().map(move |fixture| {
+        let body = fs::read(folder.join(fixture["file"].as_str().unwrap())).unwrap();
+        Capture::new(fixture, body)
+    });
+    let lines = include_str!("more.jsonl").lines().map(|line| {
+        let fixture: Value = serde_json::from_str(line).unwrap();
+        let body = match (fixture["body"].as_str(), fixture["body_base64"].as_str()) {
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, Some(base64)) => STANDARD.decode(base64).unwrap(),
+            (None, None) => panic!("{} has no body", fixture["file"]),
+        };
+        Capture::new(fixture, body)
+    });
+    let all: Vec<_> = files.chain(lines).collect();
+    assert!(all.len() > 1000);
+    all.into_iter()
 }
 
 impl Capture {
-    fn new(folder: &Path, mut fixture: Value) -> Self {
+    fn new(mut fixture: Value, body: Vec<u8>) -> Self {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let file = text(&fixture["file"]);
         let headers = fixture["headers"].as_object().unwrap();
@@ -56,7 +73,7 @@ impl Capture {
             status: StatusCode::from_u16(fixture["status"].as_u64().unwrap() as u16).unwrap(),
             headers: headers.collect(),
             stream: fixture["stream"].as_bool().unwrap(),
-            body: fs::read(folder.join(&file)).unwrap(),
+            body,
             rate_limit: windows
                 .iter()
                 .map(|(name, window)| {

@@ -30,9 +30,8 @@ fn whole() {
 #[test]
 fn byte_by_byte() {
     for capture in captures() {
-        let verdict = read(&capture, capture.body.chunks(1));
-        let wrong = capture.differences(&verdict);
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let whole = read(&capture, [&capture.body[..]].into_iter());
+        assert_eq!(read(&capture, capture.body.chunks(1)), whole, "{}", capture.file);
     }
 }
 
@@ -41,7 +40,7 @@ fn at_seeded_random_splits() {
     let mut random = Random(0x5EED);
     for capture in captures() {
         let whole = read(&capture, [&capture.body[..]].into_iter());
-        for _ in 0..40 {
+        for _ in 0..20 {
             let longest = 1 + random.below(200);
             let mut rest = &capture.body[..];
             let slices = std::iter::from_fn(|| {
@@ -74,7 +73,7 @@ fn rate_limit_headers() {
 #[test]
 fn cut_anywhere() {
     for capture in captures() {
-        for len in 0..capture.body.len().min(4000) {
+        for len in 0..capture.body.len().min(2000) {
             let body = &capture.body[..len];
             let verdict = read(&capture, [body].into_iter());
             assert_eq!(verdict.is_success(), verdict.failure.is_none());

@@ -99,6 +99,8 @@ fn class(report: &Report, message: &str, at: Circumstances) -> ErrorClass {
     let by_status = status.map(|status| status_class(status, at.provider));
     match (by_status, usually) {
         (Some(class @ (ErrorClass::Auth | ErrorClass::QuotaExhausted)), _) => class,
+        // Made for nothing else.
+        (Some(class), _) if status == Some(529) => class,
         // Any status can come with a complaint about the request; the other words know more.
         (_, Some(usually)) if usually != ErrorClass::InvalidRequest => usually,
         (Some(class), _) => class,

@@ -253,7 +253,7 @@ impl Head {
             let name = name.as_str();
             let value = || value.to_str().ok();
             match name {
-                "x-should-retry" if error => head.should_retry = value().and_then(yes_or_no),
+                "x-should-retry" => head.should_retry = value().and_then(yes_or_no),
                 "x-amzn-errortype" if error => head.error_type = value().map(Into::into),
                 "x-amzn-bedrock-input-token-count" if dialect == Dialect::BedrockInvoke => {
                     head.input_tokens = value().and_then(|count| count.parse().ok());
