@@ -77,3 +77,20 @@ proptest! {
         prop_assert!(estimator.tokens() <= 4 * bytes.len() as u64 + 1);
     }
 }
+
+#[test]
+fn a_word_costs_what_its_letters_cost_one_by_one() {
+    for before in ["", " ", ".", "x", "X", "XY", "é", "中"] {
+        for len in 1..40 {
+            let mut words = Estimator::default();
+            words.bytes(before.as_bytes());
+            let mut letters = words.clone();
+            words.bytes("a".repeat(len).as_bytes());
+            for _ in 0..len {
+                letters.step(Class::Lower);
+            }
+            assert_eq!(words.milli, letters.milli, "{before:?} and {len} letters");
+            assert_eq!(words.run, letters.run);
+        }
+    }
+}
