@@ -140,6 +140,10 @@ impl sse::Events for Body {
         self.done = DoneMarker::Matched(0);
     }
 
+    fn forget(&mut self) {
+        self.collector.discard();
+    }
+
     fn is_whole(&self) -> bool {
         self.json.is_done() || self.json.is_broken()
     }

@@ -14,6 +14,8 @@ pub(crate) trait Events {
     fn comment(&mut self);
     /// The event is complete.
     fn dispatch(&mut self);
+    /// The event has no data, so it is none, whatever it called itself.
+    fn forget(&mut self);
     /// Whether the data so far is a whole JSON document.
     fn is_whole(&self) -> bool;
 }
@@ -222,6 +224,8 @@ impl Reader {
     fn dispatch(&mut self, events: &mut impl Events) {
         if self.has_data {
             events.dispatch();
+        } else {
+            events.forget();
         }
         self.has_data = false;
         self.bare = false;

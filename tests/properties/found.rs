@@ -1,0 +1,31 @@
+//! What fuzzing has found: the smallest input of each, and what it means.
+
+use std::time::SystemTime;
+
+use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader, Verdict};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::fuzz::framing::Framing;
+
+pub(crate) fn read(dialect: Dialect, framing: Framing, body: &[u8], longest: usize) -> Verdict {
+    let mut headers = HeaderMap::new();
+    let content_type = HeaderValue::from_static(framing.content_type());
+    headers.insert(header::CONTENT_TYPE, content_type);
+    let mut reader = Reader::new(dialect, Provider::Generic, StatusCode::OK, &headers);
+    for slice in body.chunks(longest) {
+        let _ = reader.feed(slice);
+    }
+    reader.finish(End::Eof, SystemTime::UNIX_EPOCH)
+}
+
+fn chat(framing: Framing, body: &str) -> Verdict {
+    read(Dialect::OpenAiChat, framing, body.as_bytes(), body.len())
+}
+
+const STOP: &str = "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n";
+
+#[test]
+fn an_event_without_data_is_none_whatever_it_is_called() {
+    let verdict = chat(Framing::Sse, &format!("event: error\n\n{STOP}data: [DONE]\n\n"));
+    assert_eq!(verdict.outcome, Outcome::Finished(FinishClass::Complete));
+}
