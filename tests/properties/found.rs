@@ -29,3 +29,10 @@ fn an_event_without_data_is_none_whatever_it_is_called() {
     let verdict = chat(Framing::Sse, &format!("event: error\n\n{STOP}data: [DONE]\n\n"));
     assert_eq!(verdict.outcome, Outcome::Finished(FinishClass::Complete));
 }
+
+#[test]
+fn output_before_garbage_is_told() {
+    let choice = r#"{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}]}"#;
+    let verdict = chat(Framing::Json, &format!("{choice}}}"));
+    assert!(!verdict.is_success() && verdict.has_output, "{verdict:?}");
+}

@@ -165,7 +165,9 @@ impl Reader {
     /// A 2xx that is no answer.
     fn no_answer(mut self, code: Code, report: Option<Box<Report>>) -> Verdict {
         let said = report.map(|report| report.said).unwrap_or_default();
-        let failure = self.failure(code, Phase::Before, true, None, said);
+        let output = self.body.collector.answer.output;
+        let phase = if output { Phase::During } else { Phase::Before };
+        let failure = self.failure(code, phase, true, None, said);
         Verdict {
             kind: Kind::BodyError,
             outcome: Outcome::Failed(ErrorClass::ServerError),
@@ -173,7 +175,7 @@ impl Reader {
             usage: self.usage(),
             failure: Some(failure),
             stream_end: None,
-            has_output: false,
+            has_output: output,
             request_id: self.request_id(),
         }
     }
