@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader, Verdict};
+use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader, StreamEnd, Verdict};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::fuzz::framing::Framing;
@@ -35,4 +35,41 @@ fn output_before_garbage_is_told() {
     let choice = r#"{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}]}"#;
     let verdict = chat(Framing::Json, &format!("{choice}}}"));
     assert!(!verdict.is_success() && verdict.has_output, "{verdict:?}");
+}
+
+#[test]
+#[ignore = "a placeholder replaces the reason that came before it"]
+fn an_empty_reason_does_not_replace_a_real_one() {
+    let empty = STOP.replace("stop", "");
+    let verdict = chat(Framing::Sse, &format!("{STOP}{empty}data: [DONE]\n\n"));
+    assert_eq!(verdict.outcome, Outcome::Finished(FinishClass::Complete));
+}
+
+#[test]
+#[ignore = "an event of kind error with an empty data line is dropped"]
+fn an_error_event_with_empty_data_is_an_error() {
+    let verdict = chat(Framing::Sse, &format!("{STOP}event: error\ndata:\n\n"));
+    assert!(!verdict.is_success(), "{verdict:?}");
+}
+
+#[test]
+#[ignore = "the first name of an event counts, not the last"]
+fn the_last_name_of_an_event_counts() {
+    let verdict = chat(Framing::Sse, &format!("event: error\nevent: message\n{STOP}"));
+    assert!(verdict.is_success(), "{verdict:?}");
+}
+
+#[test]
+#[ignore = "`[DONE]` is taken for the beginning of a list of events"]
+fn done_behind_gemini_is_a_clean_end() {
+    let body = b"data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\ndata: [DONE]\n\n";
+    let verdict = read(Dialect::Gemini, Framing::Sse, body, body.len());
+    assert_eq!(verdict.stream_end, Some(StreamEnd::Clean));
+}
+
+#[test]
+#[ignore = "numbers are only checked for their characters"]
+fn a_number_that_is_none_is_no_json() {
+    let verdict = chat(Framing::Json, r#"{"choices":[{"finish_reason":"stop"}],"created":01-.e+}"#);
+    assert!(!verdict.is_success(), "{verdict:?}");
 }
