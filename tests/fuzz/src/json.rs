@@ -375,6 +375,8 @@ impl Parser<'_> {
         loop {
             match self.peek()? {
                 b'"' => drop(self.string()?),
+                // Counting takes a backslash for an escape everywhere.
+                b'\\' => self.at += 2,
                 byte => {
                     self.at += 1;
                     depth += i32::from(matches!(byte, b'{' | b'['));
