@@ -136,17 +136,13 @@ impl sse::Events for Body {
             self.collector.mark_ended();
         } else if self.json.is_done() {
             self.collector.commit();
-        } else if self.json.is_inside() {
+        } else if self.json.is_inside() || self.collector.is_error() {
             self.collector.malformed();
         } else {
             self.collector.discard();
         }
         self.json.restart();
         self.done = DoneMarker::Matched(0);
-    }
-
-    fn discard(&mut self) {
-        self.collector.discard();
     }
 
     #[inline]
@@ -170,9 +166,9 @@ impl event_stream::Frames for Body {
         match name {
             ":event-type" => self.collector.name_event(value),
             ":message-type" => self.frame.failed = matches!(value, "exception" | "error"),
-            ":exception-type" => self.frame.exception = Some(value.into()),
-            ":error-code" => self.frame.error_code = Some(value.into()),
-            ":error-message" => self.frame.error_message = Some(value.into()),
+            ":exception-type" => self.frame.exception = Some(short(value).into()),
+            ":error-code" => self.frame.error_code = Some(short(value).into()),
+            ":error-message" => self.frame.error_message = Some(short(value).into()),
             ":content-type" => self.frame.opaque = !value.contains("json"),
             _ => {}
         }
@@ -201,4 +197,13 @@ impl event_stream::Frames for Body {
         }
         self.json.restart();
     }
+}
+
+/// A header as long as a kept string may be.
+fn short(value: &str) -> &str {
+    let mut end = value.len().min(json::KEPT);
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    &value[..end]
 }

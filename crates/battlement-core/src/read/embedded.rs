@@ -7,22 +7,34 @@ use crate::scan::{
     shape::Node,
 };
 
-/// How much is decoded at a time.
+/// How many characters are decoded at a time.
 const CHUNK: usize = 1024;
 
 /// Reads the document inside a base64 string that arrives in pieces.
 #[derive(Debug)]
 pub(crate) struct Embedded {
     reader: json::Reader,
-    /// Up to three characters that wait for their fourth.
+    /// Characters that wait for the rest of their four.
     quad: [u8; 4],
     waiting: usize,
+    /// A backslash was the last character.
+    escape: bool,
+    /// The padding has begun.
+    padded: bool,
+    /// Nothing is read behind what is not base64.
     broken: bool,
 }
 
 impl Embedded {
     pub(crate) fn new(root: &'static Node) -> Self {
-        Self { reader: json::Reader::new(root, false), quad: [0; 4], waiting: 0, broken: false }
+        Self {
+            reader: json::Reader::new(root, false),
+            quad: [0; 4],
+            waiting: 0,
+            escape: false,
+            padded: false,
+            broken: false,
+        }
     }
 
     /// Takes a piece as it stands in the outer document.
@@ -31,9 +43,23 @@ impl Embedded {
         let mut len = std::mem::take(&mut self.waiting);
         chunk[..len].copy_from_slice(&self.quad[..len]);
         for &byte in raw {
-            // The only escape that base64 can need is the slash's; padding only stands at the end.
-            if matches!(byte, b'\\' | b'=') {
-                continue;
+            // The only escape that anybody writes in base64 is the slash's.
+            if std::mem::take(&mut self.escape) && byte != b'/' {
+                self.broken = true;
+            }
+            match byte {
+                b'\\' => {
+                    self.escape = true;
+                    continue;
+                }
+                b'=' => {
+                    self.padded = true;
+                    continue;
+                }
+                _ => self.broken |= self.padded,
+            }
+            if self.broken {
+                break;
             }
             chunk[len] = byte;
             len += 1;
@@ -46,33 +72,33 @@ impl Embedded {
         self.decode(&chunk[..whole], sink);
         self.waiting = len - whole;
         self.quad[..self.waiting].copy_from_slice(&chunk[whole..len]);
-        // A document ends with a brace, so what waits for padding can be decoded at the end only
-        // when the string is known to be over; see `finish`.
-        self.tail(sink, raw.last() == Some(&b'='));
     }
 
     /// Ends the string; whether a whole document was in it.
-    pub(crate) fn finish(&mut self) -> bool {
-        let whole = self.reader.is_done() && !self.broken && self.waiting == 0;
+    pub(crate) fn finish(&mut self, sink: &mut impl Sink) -> bool {
+        let quad = self.quad;
+        self.decode(&quad[..self.waiting], sink);
+        let whole = self.reader.is_done() && !self.broken && !self.escape;
         self.reader.restart();
-        self.waiting = 0;
-        self.broken = false;
+        (self.waiting, self.escape, self.padded, self.broken) = (0, false, false, false);
         whole
     }
 
-    fn tail(&mut self, sink: &mut impl Sink, padded: bool) {
-        if padded && self.waiting > 0 {
-            let quad = self.quad;
-            let len = std::mem::take(&mut self.waiting);
-            self.decode(&quad[..len], sink);
-        }
-    }
-
+    /// Decodes as far as it goes, so that what is read does not depend on where the pieces ended.
     fn decode(&mut self, characters: &[u8], sink: &mut impl Sink) {
         let mut bytes = [0; CHUNK / 4 * 3];
-        match STANDARD_NO_PAD.decode_slice(characters, &mut bytes) {
-            Ok(len) => self.reader.feed(&bytes[..len], sink),
-            Err(_) => self.broken = true,
+        if let Ok(len) = STANDARD_NO_PAD.decode_slice(characters, &mut bytes) {
+            self.reader.feed(&bytes[..len], sink);
+            return;
+        }
+        for quad in characters.chunks(4) {
+            match STANDARD_NO_PAD.decode_slice(quad, &mut bytes) {
+                Ok(len) => self.reader.feed(&bytes[..len], sink),
+                Err(_) => {
+                    self.broken = true;
+                    return;
+                }
+            }
         }
     }
 }

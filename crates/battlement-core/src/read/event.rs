@@ -41,7 +41,8 @@ impl Choice {
     fn merge(&mut self, later: &mut Self) {
         if let Some(reason) = later.reason.take() {
             let worse = self.reason.as_ref().is_none_or(|known| {
-                known.is_empty() || finish_class(&reason) > finish_class(known)
+                known.is_empty()
+                    || (!reason.is_empty() && finish_class(&reason) > finish_class(known))
             });
             if worse {
                 self.reason = Some(reason);
@@ -119,6 +120,8 @@ struct Flags {
     ended: bool,
     known: bool,
     malformed: bool,
+    /// The event has more choices than are told apart.
+    overflow: bool,
     output: bool,
     touched: bool,
 }
@@ -186,6 +189,7 @@ pub(crate) struct Collector {
     event: Event,
     signals: Signals,
     embedded: Option<Box<Embedded>>,
+    inside_embedded: bool,
     /// An error's message is being read as a body of its own.
     nested: bool,
     template: Template,
@@ -202,6 +206,7 @@ impl Collector {
             event: Event::default(),
             signals: Signals::default(),
             embedded: None,
+            inside_embedded: false,
             nested: false,
             template: Template::default(),
             lesson: Lesson::None,
@@ -251,10 +256,15 @@ impl Collector {
         self.signals |= Signals::END | Signals::EVENT;
     }
 
+    /// Whether the event calls itself an error.
+    pub(crate) fn is_error(&self) -> bool {
+        self.event.flags.kind == Some(EventKind::Error)
+    }
+
     /// The event is complete and could not be read: what it seemed to say does not count, but that
     /// it called itself an error does.
     pub(crate) fn malformed(&mut self) {
-        if self.event.flags.kind == Some(EventKind::Error) {
+        if self.is_error() {
             self.answer.failed = true;
             self.signals |= Signals::ERROR;
         } else {
@@ -282,6 +292,9 @@ impl Collector {
             return;
         }
         self.answer.events += 1;
+        if self.event.flags.malformed {
+            return self.malformed();
+        }
         match self.event.flags.kind {
             Some(EventKind::KeepAlive) => {
                 self.signals |= Signals::KEEP_ALIVE;
@@ -321,7 +334,7 @@ impl Collector {
             self.signals |= Signals::END;
         }
         answer.known |= event.flags.known;
-        answer.malformed |= event.flags.malformed;
+        answer.overflow |= event.flags.overflow;
         if let Some(id) = event.rare.as_mut().and_then(|rare| rare.request_id.take()) {
             answer.request_id = Some(id);
         }
@@ -357,7 +370,7 @@ impl Collector {
     /// Whether the event says nothing that the answer does not know.
     fn says_nothing_new(&self) -> bool {
         let flags = self.event.flags;
-        let silent = !(flags.counted || flags.ended || flags.malformed || flags.has_error);
+        let silent = !(flags.counted || flags.ended || flags.overflow || flags.has_error);
         silent
             && matches!(flags.kind, None | Some(EventKind::Answer | EventKind::Output))
             && self.event.rare.is_none()
@@ -480,8 +493,15 @@ impl Collector {
     }
 
     fn end_of_embedded(&mut self) {
-        if let Some(embedded) = &mut self.embedded {
-            self.event.flags.malformed |= !embedded.finish();
+        if self.inside_embedded {
+            return;
+        }
+        if let Some(mut embedded) = self.embedded.take() {
+            self.inside_embedded = true;
+            let whole = embedded.finish(self);
+            self.inside_embedded = false;
+            self.event.flags.malformed |= !whole;
+            self.embedded = Some(embedded);
         }
     }
 
@@ -598,7 +618,10 @@ impl Sink for Collector {
     fn open(&mut self, field: Field, list: bool) {
         self.event.flags.touched = true;
         match field {
-            Field::Event => self.answer.list |= list && self.spec.answer.each.is_some(),
+            Field::Event => {
+                let events = self.documents_are_events && self.spec.answer.each.is_some();
+                self.answer.list |= list && events;
+            }
             Field::Known => self.event.flags.known = true,
             Field::Choice => {
                 let index = match self.spec.choices {
@@ -608,6 +631,7 @@ impl Sink for Collector {
                 if self.event.choices.len() > MAX_CHOICES {
                     // One more than fits is enough to know that there are too many.
                     self.event.choices.pop();
+                    self.event.flags.overflow = true;
                 }
                 self.event.choices.push(Choice { index, ..Choice::default() });
                 self.event.flags.open = true;
@@ -640,10 +664,17 @@ impl Sink for Collector {
     }
 
     fn piece(&mut self, _field: Field, raw: &[u8]) {
+        if self.inside_embedded {
+            // Nobody wraps an event twice.
+            self.event.flags.malformed = true;
+            return;
+        }
+        self.inside_embedded = true;
         let mut embedded =
             self.embedded.take().unwrap_or_else(|| Box::new(Embedded::new(self.spec.answer)));
         embedded.feed(raw, self);
         self.embedded = Some(embedded);
+        self.inside_embedded = false;
     }
 
     #[inline]

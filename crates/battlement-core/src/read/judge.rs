@@ -42,7 +42,7 @@ impl Reader {
             }
         } else if !self.anything {
             return self.no_answer(Code::AnswerEmpty, None);
-        } else if !self.body.json.is_done() || !answer.known {
+        } else if !self.body.json.is_done() || answer.malformed || !answer.known {
             return match report {
                 // An error in no envelope.
                 Some(report) if report.is_told() => self.failed(Kind::BodyError, report, now),
@@ -166,7 +166,9 @@ impl Reader {
     /// A 2xx that is no answer.
     fn no_answer(&mut self, code: Code, report: Option<Box<Report>>) -> Verdict {
         let said = report.map(|report| report.said).unwrap_or_default();
-        let failure = self.failure(code, Phase::Before, true, None, said);
+        let output = self.body.collector.answer.output;
+        let phase = if output { Phase::During } else { Phase::Before };
+        let failure = self.failure(code, phase, true, None, said);
         Verdict {
             kind: Kind::BodyError,
             outcome: Outcome::Failed(ErrorClass::ServerError),
@@ -174,7 +176,7 @@ impl Reader {
             usage: self.usage(),
             failure: Some(failure),
             stream_end: None,
-            has_output: false,
+            has_output: output,
             request_id: self.request_id(),
         }
     }

@@ -28,7 +28,7 @@
 //! # Memory
 //!
 //! A reader remembers its place in the document and the token that a slice border cut in two. Kept
-//! strings (reasons, codes, messages) are cut at 4 KiB, choices are told apart up to 1,024, frame
+//! strings (reasons, codes, messages) are cut at 4 KiB of the wire, choices are told apart up to 1,024, frame
 //! headers of an event stream up to 128 KiB and payloads up to 24 MiB, as in Amazon's own decoders.
 //! Beyond these: a longer string is cut, further choices share one place of class
 //! [`Unknown`](crate::FinishClass::Unknown), and a larger frame makes the stream

@@ -14,8 +14,6 @@ pub(crate) trait Events {
     fn comment(&mut self);
     /// The event is complete.
     fn dispatch(&mut self);
-    /// The event had no data: whatever it was called, it was none.
-    fn discard(&mut self);
     /// An event of one line stands whole in the slice: its data, then the end of it.
     fn event(&mut self, data: &[u8]);
     /// Whether the data so far is a whole JSON document.
@@ -34,6 +32,8 @@ pub(crate) struct Reader {
     has_data: bool,
     /// The event consists of bare JSON lines.
     bare: bool,
+    /// The event calls itself an error.
+    error: bool,
     /// The beginning of a field's name, or of an event's name.
     word: [u8; 8],
     word_len: usize,
@@ -68,6 +68,7 @@ impl Reader {
             cr: false,
             has_data: false,
             bare: false,
+            error: false,
             word: [0; 8],
             word_len: 0,
         }
@@ -133,7 +134,7 @@ impl Reader {
         }
         match byte {
             b'd' if bytes[at..].starts_with(b"data:") => {
-                if !self.has_data {
+                if !self.has_data && !self.error {
                     if let Some(end) = whole_event(bytes, at + 5, events) {
                         return end;
                     }
@@ -184,7 +185,7 @@ impl Reader {
             b"data" => self.begin_data(events),
             b"event" => self.line = Line::Behind(Field::Event),
             b"error" => {
-                events.error();
+                self.error = true;
                 self.begin_data(events);
             }
             _ => self.line = Line::Behind(Field::Other),
@@ -214,9 +215,7 @@ impl Reader {
         self.cr = rest[end] == b'\r';
         self.line = Line::Start;
         if field == Field::Event {
-            if &self.word[..self.word_len] == b"error" {
-                events.error();
-            }
+            self.error = &self.word[..self.word_len] == b"error";
             self.word_len = 0;
         }
         if self.bare {
@@ -229,10 +228,13 @@ impl Reader {
     }
 
     fn dispatch(&mut self, events: &mut impl Events) {
+        // The last name of an event counts, and none without data does.
+        let error = std::mem::take(&mut self.error);
         if self.has_data {
+            if error {
+                events.error();
+            }
             events.dispatch();
-        } else {
-            events.discard();
         }
         self.has_data = false;
         self.bare = false;

@@ -3,7 +3,7 @@
 use super::{
     super::block::{Skip, StringEnd, passed_end, string_end},
     DEPTH, Field, Hole, LONGEST_SCALAR, NOTHING, Node, Reader, Sink, State, Value, ends_scalar,
-    is_of_number, text,
+    is_number, is_of_number, text,
 };
 
 /// How to go on behind a value.
@@ -101,7 +101,7 @@ impl Reader {
             b'-' | b'0'..=b'9' => {
                 let rest = &bytes[at..];
                 let len = rest.iter().position(|byte| !is_of_number(*byte))?;
-                if len > LONGEST_SCALAR || !ends_scalar(rest[len]) {
+                if len > LONGEST_SCALAR || !ends_scalar(rest[len]) || !is_number(&rest[..len]) {
                     return None;
                 }
                 if field != Field::None {

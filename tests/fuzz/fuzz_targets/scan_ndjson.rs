@@ -1,0 +1,4 @@
+#![no_main]
+use battlement_fuzz::framing::Framing;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| battlement_fuzz::framing(Framing::Ndjson, input));

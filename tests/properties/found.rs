@@ -1,0 +1,70 @@
+//! What fuzzing has found: the smallest input of each, and what it means.
+
+use std::time::SystemTime;
+
+use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader, StreamEnd, Verdict};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::fuzz::framing::Framing;
+
+pub(crate) fn read(dialect: Dialect, framing: Framing, body: &[u8], longest: usize) -> Verdict {
+    let mut headers = HeaderMap::new();
+    let content_type = HeaderValue::from_static(framing.content_type());
+    headers.insert(header::CONTENT_TYPE, content_type);
+    let mut reader = Reader::new(dialect, Provider::Generic, StatusCode::OK, &headers);
+    for slice in body.chunks(longest) {
+        let _ = reader.feed(slice);
+    }
+    reader.finish(End::Eof, SystemTime::UNIX_EPOCH)
+}
+
+fn chat(framing: Framing, body: &str) -> Verdict {
+    read(Dialect::OpenAiChat, framing, body.as_bytes(), body.len())
+}
+
+const STOP: &str = "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\n";
+
+#[test]
+fn an_event_without_data_is_none_whatever_it_is_called() {
+    let verdict = chat(Framing::Sse, &format!("event: error\n\n{STOP}data: [DONE]\n\n"));
+    assert_eq!(verdict.outcome, Outcome::Finished(FinishClass::Complete));
+}
+
+#[test]
+fn output_before_garbage_is_told() {
+    let choice = r#"{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}]}"#;
+    let verdict = chat(Framing::Json, &format!("{choice}}}"));
+    assert!(!verdict.is_success() && verdict.has_output, "{verdict:?}");
+}
+
+#[test]
+fn an_empty_reason_does_not_replace_a_real_one() {
+    let empty = STOP.replace("stop", "");
+    let verdict = chat(Framing::Sse, &format!("{STOP}{empty}data: [DONE]\n\n"));
+    assert_eq!(verdict.outcome, Outcome::Finished(FinishClass::Complete));
+}
+
+#[test]
+fn an_error_event_with_empty_data_is_an_error() {
+    let verdict = chat(Framing::Sse, &format!("{STOP}event: error\ndata:\n\n"));
+    assert!(!verdict.is_success(), "{verdict:?}");
+}
+
+#[test]
+fn the_last_name_of_an_event_counts() {
+    let verdict = chat(Framing::Sse, &format!("event: error\nevent: message\n{STOP}"));
+    assert!(verdict.is_success(), "{verdict:?}");
+}
+
+#[test]
+fn done_behind_gemini_is_a_clean_end() {
+    let body = b"data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\ndata: [DONE]\n\n";
+    let verdict = read(Dialect::Gemini, Framing::Sse, body, body.len());
+    assert_eq!(verdict.stream_end, Some(StreamEnd::Clean));
+}
+
+#[test]
+fn a_number_that_is_none_is_no_json() {
+    let verdict = chat(Framing::Json, r#"{"choices":[{"finish_reason":"stop"}],"created":01-.e+}"#);
+    assert!(!verdict.is_success(), "{verdict:?}");
+}
