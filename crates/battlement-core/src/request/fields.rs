@@ -29,8 +29,14 @@ pub(super) struct Fields {
     pub(super) max_output_tokens: Option<u64>,
     /// Llama's `max_gen_len` on Bedrock.
     pub(super) max_gen_len: Option<u64>,
-    /// The cap inside `generationConfig`, `inferenceConfig`, `textGenerationConfig` or `options`.
-    pub(super) nested_cap: Option<u64>,
+    /// The cap inside `generationConfig`.
+    pub(super) generation_cap: Option<u64>,
+    /// The cap inside `inferenceConfig`.
+    pub(super) inference_cap: Option<u64>,
+    /// The cap inside `textGenerationConfig`.
+    pub(super) titan_cap: Option<u64>,
+    /// The cap inside `options`.
+    pub(super) options_cap: Option<u64>,
     pub(super) n: Option<u64>,
     pub(super) best_of: Option<u64>,
     pub(super) candidate_count: Option<u64>,
@@ -202,7 +208,10 @@ impl<'a> Reader<'a> {
             Place::MaxCompletionTokens => fields.max_completion_tokens = count(value),
             Place::MaxOutputTokens => fields.max_output_tokens = count(value),
             Place::MaxGenLen => fields.max_gen_len = count(value),
-            Place::NestedCap => fields.nested_cap = count(value),
+            Place::GenerationCap => fields.generation_cap = count(value),
+            Place::InferenceCap => fields.inference_cap = count(value),
+            Place::TitanCap => fields.titan_cap = count(value),
+            Place::OptionsCap => fields.options_cap = count(value),
             Place::N => fields.n = count(value),
             Place::BestOf => fields.best_of = count(value),
             Place::CandidateCount => fields.candidate_count = count(value),

@@ -215,9 +215,13 @@ fn cap(dialect: Dialect, fields: &Fields) -> Option<u64> {
         }
         Dialect::OpenAiResponses => fields.max_output_tokens,
         Dialect::OpenAiEmbeddings => None,
-        Dialect::Gemini | Dialect::BedrockConverse | Dialect::OllamaNative => fields.nested_cap,
+        Dialect::Gemini => fields.generation_cap,
+        Dialect::BedrockConverse => fields.inference_cap,
+        Dialect::OllamaNative => fields.options_cap,
         // Whatever the vendor calls it.
-        Dialect::BedrockInvoke => fields.max_tokens.or(fields.max_gen_len).or(fields.nested_cap),
+        Dialect::BedrockInvoke => {
+            fields.max_tokens.or(fields.max_gen_len).or(fields.titan_cap).or(fields.inference_cap)
+        }
     }
 }
 

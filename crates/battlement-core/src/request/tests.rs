@@ -400,3 +400,15 @@ proptest! {
         Facts::read(&Method::POST, &uri, &HeaderMap::new(), &body);
     }
 }
+
+#[test]
+fn another_vendors_cap_is_none() {
+    let body = br#"{"model":"llama3","options":{"num_predict":9},"generationConfig":{"maxOutputTokens":7}}"#;
+    let uri = Uri::from_static("http://localhost:11434/api/chat");
+    let cap = |dialect| {
+        Facts::read_as(dialect, &Method::POST, &uri, &HeaderMap::new(), body).max_output_tokens
+    };
+    assert_eq!(cap(Dialect::OllamaNative), Some(9));
+    assert_eq!(cap(Dialect::Gemini), Some(7));
+    assert_eq!(cap(Dialect::BedrockConverse), None);
+}

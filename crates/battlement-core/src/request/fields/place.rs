@@ -12,7 +12,10 @@ pub(super) enum Place {
     MaxCompletionTokens,
     MaxOutputTokens,
     MaxGenLen,
-    NestedCap,
+    GenerationCap,
+    InferenceCap,
+    TitanCap,
+    OptionsCap,
     N,
     BestOf,
     CandidateCount,
@@ -66,7 +69,7 @@ impl Place {
             Self::Root => top_level(key),
             Self::StreamOptions if key == "include_usage" => Self::IncludeUsage,
             Self::GenerationConfig => match key {
-                "maxOutputTokens" | "max_output_tokens" => Self::NestedCap,
+                "maxOutputTokens" | "max_output_tokens" => Self::GenerationCap,
                 "candidateCount" | "candidate_count" => Self::CandidateCount,
                 "responseSchema"
                 | "response_schema"
@@ -76,10 +79,10 @@ impl Place {
                 _ => Self::Quiet,
             },
             Self::InferenceConfig if matches!(key, "maxTokens" | "max_new_tokens") => {
-                Self::NestedCap
+                Self::InferenceCap
             }
-            Self::TitanConfig if key == "maxTokenCount" => Self::NestedCap,
-            Self::Options if key == "num_predict" => Self::NestedCap,
+            Self::TitanConfig if key == "maxTokenCount" => Self::TitanCap,
+            Self::Options if key == "num_predict" => Self::OptionsCap,
             Self::TextConfig if key == "format" => Self::Format,
             Self::ToolConfig if key == "tools" => Self::Tools,
             Self::Format => match key {
