@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{End, Framing, Reader, event::Choice};
+use super::{End, Framing, Reader, answer::Choice};
 use crate::{
     Advice, Code, ErrorClass, Failure, Finish, FinishClass, Kind, Outcome, Phase, StreamEnd, Usage,
     Verdict,

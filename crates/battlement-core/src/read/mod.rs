@@ -34,9 +34,11 @@
 //! [`Unknown`](crate::FinishClass::Unknown), and a larger frame makes the stream
 //! [`Corrupt`](crate::Outcome::Corrupt). Nothing else grows with the answer.
 
+mod answer;
 mod body;
 mod embedded;
 mod event;
+mod fields;
 mod judge;
 mod signals;
 mod tokens;

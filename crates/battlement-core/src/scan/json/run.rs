@@ -2,8 +2,9 @@
 
 use super::{
     super::block::{Skip, StringEnd, passed_end, string_end},
-    DEPTH, Field, Hole, LONGEST_SCALAR, NOTHING, Node, Reader, Sink, State, Value, ends_scalar,
-    is_number, is_of_number, text,
+    DEPTH, Field, Hole, LONGEST_SCALAR, NOTHING, Node, Reader, Sink, State, Value,
+    scalar::{ends_scalar, is_number, is_of_number},
+    text,
 };
 
 /// How to go on behind a value.
