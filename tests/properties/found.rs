@@ -68,3 +68,23 @@ fn a_number_that_is_none_is_no_json() {
     let verdict = chat(Framing::Json, r#"{"choices":[{"finish_reason":"stop"}],"created":01-.e+}"#);
     assert!(!verdict.is_success(), "{verdict:?}");
 }
+
+#[test]
+fn a_key_with_a_false_escape_is_another_key() {
+    let verdict = chat(Framing::Json, r#"{"choices":[{"index":0,"finish_re\ason":"stop"}]}"#);
+    assert!(!verdict.is_success(), "{verdict:?}");
+}
+
+#[test]
+fn a_repeated_event_needs_a_number_where_one_was() {
+    let event = |created: &str| {
+        format!(
+            r#"data: {{"created":{created},"choices":[{{"index":0,"delta":{{"content":"x"}}}}]}}"#
+        )
+    };
+    let good = event("12");
+    let body = format!("{good}\n\n{good}\n\n{}\n\n{STOP}", event("012"));
+    let whole = read(Dialect::OpenAiChat, Framing::Sse, body.as_bytes(), body.len());
+    assert_eq!(whole, read(Dialect::OpenAiChat, Framing::Sse, body.as_bytes(), 1));
+    assert_eq!(whole.outcome, Outcome::Corrupt);
+}

@@ -94,7 +94,9 @@ fn length(hole: Hole, bytes: &[u8]) -> Option<usize> {
         },
         Hole::Digits => {
             let len = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            (1..20).contains(&len).then_some(len)
+            // Not a number with a zero in front, which is none.
+            let number = bytes[0] != b'0' || len == 1;
+            ((1..20).contains(&len) && number).then_some(len)
         }
         Hole::Container => Skip::inside().run(bytes, 0),
     }
@@ -145,6 +147,8 @@ mod tests {
         check(marked, r#"{"a":"x","n":1.5}"#, false);
         check(marked, r#"{"a":"x","n":-1}"#, false);
         check(marked, r#"{"a":"x","n":}"#, false);
+        check(marked, r#"{"a":"x","n":0}"#, true);
+        check(marked, r#"{"a":"x","n":012}"#, false);
         check(marked, r#"{"a":"x","n":123456789012345678901234}"#, false);
         check(r#"{"a":"()"}"#, r#"{"a":"x"}"#, false);
         check(r#"{"a":"()"}"#, r#"{"a":""}"#, true);

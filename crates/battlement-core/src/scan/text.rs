@@ -44,7 +44,12 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
                 rest = behind;
                 continue;
             }
-            other => other,
+            b'"' | b'\\' | b'/' => kind,
+            // No escape at all: it stays, so that a key with one is none of ours.
+            _ => {
+                plain.extend_from_slice(&[b'\\', kind]);
+                continue;
+            }
         };
         plain.push(byte);
     }
@@ -101,6 +106,7 @@ mod tests {
         check(r"\ud83dx", "\u{fffd}x");
         check(r"\u12", "\u{fffd}12");
         check("a\\", "a");
+        check(r"finish_re\ason", r"finish_re\ason");
     }
 
     #[test]
