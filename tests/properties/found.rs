@@ -88,3 +88,19 @@ fn a_repeated_event_needs_a_number_where_one_was() {
     assert_eq!(whole, read(Dialect::OpenAiChat, Framing::Sse, body.as_bytes(), 1));
     assert_eq!(whole.outcome, Outcome::Corrupt);
 }
+
+#[test]
+fn a_reader_shows_nothing_of_what_it_reads() {
+    let headers =
+        HeaderMap::from_iter([(header::CONTENT_TYPE, "text/event-stream".parse().unwrap())]);
+    let mut reader = Reader::new(Dialect::OpenAiChat, Provider::Generic, StatusCode::OK, &headers);
+    let event = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"secret\"}}]}\n\n";
+    for piece in [event, event, event, &event[..50]] {
+        let _ = reader.feed(piece.as_bytes());
+    }
+    let shown = format!("{reader:?}");
+    assert!(
+        !shown.contains("secret") && !shown.contains(&format!("{:?}", b"secret")[1..20]),
+        "{shown}"
+    );
+}
