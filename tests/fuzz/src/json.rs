@@ -375,8 +375,13 @@ impl Parser<'_> {
         loop {
             match self.peek()? {
                 b'"' => drop(self.string()?),
-                // Counting takes a backslash for an escape everywhere.
-                b'\\' => self.at += 2,
+                // Counting takes a backslash for an escape everywhere; it hides what ends strings.
+                b'\\' => {
+                    self.at += 1;
+                    if matches!(self.peek(), Some(b'"' | b'\\')) {
+                        self.at += 1;
+                    }
+                }
                 byte => {
                     self.at += 1;
                     depth += i32::from(matches!(byte, b'{' | b'['));

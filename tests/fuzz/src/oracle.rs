@@ -143,7 +143,7 @@ impl Slow {
         let mut lines = lines(body);
         // The last line has no end, so it is none; but a bare document may need none.
         let last = lines.pop();
-        self.unclear |= last.is_some_and(|line| line.starts_with(b"{"));
+        self.unclear |= last.is_some_and(is_bare);
         for line in lines {
             let colon = line.iter().position(|byte| *byte == b':');
             let (name, value) = line.split_at(colon.unwrap_or(line.len()));
@@ -167,7 +167,7 @@ impl Slow {
                     }
                 }
                 b"event" => error = value == b"error",
-                _ if line.starts_with(b"{") && data.is_none() => {
+                _ if is_bare(line) && data.is_none() => {
                     self.unclear = true;
                     return Ok(());
                 }
@@ -380,4 +380,9 @@ fn headers(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
         }
     }
     Some(headers)
+}
+
+/// Whether a line is JSON without a field's name.
+fn is_bare(line: &[u8]) -> bool {
+    line.starts_with(b"{") || line.starts_with(b"[")
 }
