@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use battlement_core::{Dialect, End, FinishClass, Outcome, Provider, Reader, StreamEnd, Verdict};
+use battlement_core::{
+    Code, Dialect, End, FinishClass, Outcome, Provider, Reader, StreamEnd, Verdict,
+    request::Operation,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::fuzz::framing::Framing;
@@ -103,4 +106,88 @@ fn a_reader_shows_nothing_of_what_it_reads() {
         !shown.contains("secret") && !shown.contains(&format!("{:?}", b"secret")[1..20]),
         "{shown}"
     );
+}
+
+/// With a content type, a status and an end of their own.
+fn read_as(dialect: Dialect, content_type: &str, body: &str, end: End, asked: bool) -> Verdict {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+    let mut reader =
+        Reader::new(dialect, Provider::Generic, StatusCode::OK, &headers).streamed(asked);
+    let _ = reader.feed(body.as_bytes());
+    reader.finish(end, SystemTime::UNIX_EPOCH)
+}
+
+#[test]
+fn asking_for_a_stream_makes_none_of_a_document() {
+    let page = "<html>log in</html>";
+    let verdict = read_as(Dialect::OpenAiChat, "text/html", page, End::Eof, true);
+    assert_eq!(verdict.code(), Some(Code::AnswerMalformed));
+    let empty = read_as(Dialect::OpenAiChat, "application/json", "", End::Eof, true);
+    assert_eq!(empty.outcome, Outcome::Cut);
+}
+
+#[test]
+fn a_document_cut_by_the_connection_is_not_the_providers_fault() {
+    let half = r#"{"choices":[{"index":0,"#;
+    let verdict = read_as(Dialect::OpenAiChat, "application/json", half, End::Broken, false);
+    assert_eq!(verdict.code(), Some(Code::StreamCut));
+    let verdict = read_as(Dialect::OpenAiChat, "application/json", half, End::Eof, false);
+    assert_eq!(verdict.code(), Some(Code::AnswerMalformed));
+}
+
+#[test]
+fn an_answer_in_another_dialect_is_no_error_of_the_providers() {
+    let other = r#"{"type":"message","content":[],"stop_reason":"end_turn"}"#;
+    let verdict = read_as(Dialect::OpenAiChat, "application/json", other, End::Eof, false);
+    assert_eq!(verdict.code(), Some(Code::AnswerMalformed));
+    let vectors = r#"{"object":"whatever"}"#;
+    let verdict = read_as(Dialect::OpenAiEmbeddings, "application/json", vectors, End::Eof, false);
+    assert_eq!(verdict.code(), Some(Code::AnswerMalformed));
+}
+
+#[test]
+fn what_is_not_generated_is_whole_when_it_is_there() {
+    let headers = HeaderMap::new();
+    let read = |body: &str| {
+        let status = StatusCode::OK;
+        let mut reader =
+            Reader::new(Dialect::AnthropicMessages, Provider::Anthropic, status, &headers)
+                .operation(Operation::CountTokens);
+        let _ = reader.feed(body.as_bytes());
+        reader.finish(End::Eof, SystemTime::UNIX_EPOCH)
+    };
+    assert!(read(r#"{"input_tokens":14}"#).is_success());
+    assert!(!read(r#"{"input_tokens":"#).is_success());
+    assert!(
+        !read(r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#).is_success()
+    );
+}
+
+#[test]
+fn counts_nobody_can_have_paid_for_are_unknown() {
+    let verdict = chat(
+        Framing::Json,
+        r#"{"choices":[{"index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":1e30}}"#,
+    );
+    let usage = verdict.usage.unwrap();
+    assert_eq!((usage.input, usage.output), (Some(7), None));
+}
+
+#[test]
+fn progress_can_be_asked_for() {
+    let mut reader =
+        Reader::new(Dialect::OpenAiChat, Provider::Generic, StatusCode::OK, &HeaderMap::new());
+    let _ = reader.feed(STOP.replace("\"index\":0", "\"index\":3").as_bytes());
+    assert_eq!(reader.finished().collect::<Vec<_>>(), [3]);
+    assert_eq!(reader.usage(), None);
+    let _ = reader.feed(b"data: {\"choices\":[],\"usage\":{\"completion_tokens\":2}}\n\n");
+    assert_eq!(reader.usage().and_then(|usage| usage.output), Some(2));
+}
+
+#[test]
+fn readers_and_verdicts_go_anywhere() {
+    fn anywhere<T: Send + Sync + Unpin + 'static>() {}
+    anywhere::<Reader>();
+    anywhere::<Verdict>();
 }

@@ -1,6 +1,6 @@
 //! What went wrong, whose fault it is, and whether trying again can help.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{Code, ErrorReport, Fault, hint::Hint};
 
@@ -27,9 +27,16 @@ impl Phase {
     }
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Whether the identical request may succeed later, and when to ask.
 ///
-/// Advice about the world, not a policy: a wait of hours is advised as it is told.
+/// Advice about the world, not a policy: a wait of hours is advised as it is told. Complete: there
+/// is nothing else to advise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     /// The same request fails again.

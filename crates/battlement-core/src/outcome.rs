@@ -107,7 +107,7 @@ impl FinishClass {
 
 impl fmt::Display for FinishClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
@@ -234,7 +234,8 @@ impl ErrorClass {
             413 => Self::RequestTooLarge,
             429 => Self::RateLimitOther,
             503 | 529 => Self::Overloaded,
-            400..=499 => Self::InvalidRequest,
+            // A redirect that nobody followed repeats for ever: the address is wrong.
+            300..=499 => Self::InvalidRequest,
             _ => Self::ServerError,
         }
     }
@@ -242,7 +243,7 @@ impl ErrorClass {
 
 impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
@@ -283,6 +284,6 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }

@@ -1,8 +1,12 @@
 //! What an answer means as a whole.
 
-use crate::{Failure, Finish, Outcome, Usage};
+use std::fmt;
+
+use crate::{Code, Failure, Fault, Finish, Outcome, Usage};
 
 /// Where the outcome was told.
+///
+/// Complete: there is no other place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A generation ended and said how.
@@ -30,7 +34,15 @@ impl Kind {
     }
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// How a stream ended.
+///
+/// Complete: there is no other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StreamEnd {
     /// With its terminal marker, or whole in a dialect that has none.
@@ -52,6 +64,12 @@ impl StreamEnd {
             Self::Cut => "cut",
             Self::Error => "error",
         }
+    }
+}
+
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -86,5 +104,15 @@ impl Verdict {
     /// Whether the identical request may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.advice.is_retryable())
+    }
+
+    /// The stable code of what went wrong.
+    pub fn code(&self) -> Option<Code> {
+        Some(self.failure.as_ref()?.code)
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Option<Fault> {
+        Some(self.code()?.fault())
     }
 }

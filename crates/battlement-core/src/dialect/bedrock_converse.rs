@@ -26,6 +26,7 @@ pub(super) static CONVERSE: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: true,
     absent_output_is_zero: false,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
 

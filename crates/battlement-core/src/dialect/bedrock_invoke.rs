@@ -21,6 +21,7 @@ pub(super) static INVOKE: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: true,
     absent_output_is_zero: false,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
 

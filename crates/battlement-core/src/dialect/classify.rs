@@ -33,6 +33,17 @@ pub(crate) struct Judged {
     pub(crate) key_missing: bool,
 }
 
+/// Whether a report that came without an envelope is one of an error, and not of something else that
+/// happens to have a type or a code.
+pub(crate) fn is_known_error(report: &Report, provider: Provider) -> bool {
+    let code = match &report.said.code {
+        Some(ErrorCode::Word(word)) => Some(&**word),
+        _ => None,
+    };
+    let words = [code, report.said.kind.as_deref()];
+    words.into_iter().flatten().any(|word| meaning(word, provider).is_some())
+}
+
 /// Judges an error.
 pub(crate) fn classify(report: &Report, at: Circumstances) -> Judged {
     let message = report.said.message.as_deref().unwrap_or_default().to_ascii_lowercase();

@@ -27,6 +27,7 @@ pub(super) static CHAT_V2: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
 

@@ -73,6 +73,10 @@ static HEADERS: Shape = Shape::of_any_case(&[
     ("x-ratelimit-reset", Node::leaf(Field::HeaderReset)),
 ]);
 
+/// Any answer of which only an error would matter.
+pub(crate) static OTHER_ANSWER: Node = Node::object(Field::Event, &OTHER);
+static OTHER: Shape = Shape::new(&[("error", ERROR)]);
+
 /// The body of an answer whose status is an error.
 pub(crate) static ERROR_BODY: Node = Node::object(Field::Event, &BODY).or_list(&BODY_OBJECT);
 static BODY_OBJECT: Node = Node::object(Field::Event, &BODY);

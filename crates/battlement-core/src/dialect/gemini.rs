@@ -16,6 +16,7 @@ pub(super) static GEMINI: Spec = Spec {
     choices: Choices::ZeroLeftOut,
     cache_beside_input: false,
     absent_output_is_zero: true,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
 

@@ -13,6 +13,7 @@ mod error_body;
 mod field;
 mod finish_words;
 mod gemini;
+mod head;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -27,10 +28,12 @@ mod words;
 pub use provider::Provider;
 pub use report::{ErrorCode, ErrorReport};
 
-pub(crate) use classify::{Circumstances, Judged, classify};
-pub(crate) use error_body::ERROR_BODY;
+pub(crate) use classify::{Circumstances, Judged, classify, is_known_error};
+pub(crate) use error_body::{ERROR_BODY, OTHER_ANSWER};
 pub(crate) use field::Field;
 pub(crate) use finish_words::{finish_class, is_transient};
+pub(crate) use head::Head;
+pub(crate) use openai_responses::Status;
 pub(crate) use report::Report;
 pub(crate) use spec::{Choices, End, EventKind, PartKind, Spec};
 
@@ -92,9 +95,7 @@ impl Dialect {
             Self::OllamaNative => "ollama_native",
         }
     }
-}
 
-impl Dialect {
     /// How this dialect's answers are read.
     pub(crate) fn spec(self) -> &'static Spec {
         match self {
@@ -114,7 +115,7 @@ impl Dialect {
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 

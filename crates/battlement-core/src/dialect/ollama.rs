@@ -16,6 +16,7 @@ pub(super) static NATIVE: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    many_documents: true,
     reasoning_beside_output: &[],
 };
 

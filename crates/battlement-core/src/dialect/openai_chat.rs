@@ -17,6 +17,7 @@ pub(super) static CHAT: Spec = Spec {
     choices: Choices::ByPosition,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    many_documents: false,
     reasoning_beside_output: &[Provider::Xai],
 };
 

@@ -17,6 +17,7 @@ pub(super) static EMBEDDINGS: Spec = Spec {
     choices: Choices::Nothing,
     cache_beside_input: false,
     absent_output_is_zero: true,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
 

@@ -39,8 +39,29 @@ pub(super) static RESPONSES: Spec = Spec {
     choices: Choices::One,
     cache_beside_input: false,
     absent_output_is_zero: false,
+    many_documents: false,
     reasoning_beside_output: &[],
 };
+
+/// What a response's status says about its end.
+pub(crate) enum Status {
+    /// It failed; an error says why.
+    Failed,
+    /// It is incomplete; another field says why.
+    Incomplete,
+    /// It is the reason itself.
+    Reason,
+}
+
+impl Status {
+    pub(crate) fn of(word: &str) -> Self {
+        match word {
+            "failed" => Self::Failed,
+            "incomplete" => Self::Incomplete,
+            _ => Self::Reason,
+        }
+    }
+}
 
 static ANSWER: Node = Node::object(Field::Event, &ROOT);
 

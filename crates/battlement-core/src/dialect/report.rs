@@ -1,5 +1,7 @@
 //! What an error body says, in one form for every dialect.
 
+use std::fmt;
+
 use super::{Field, Provider};
 use crate::scan::json::Value;
 
@@ -14,7 +16,7 @@ pub enum ErrorCode {
 }
 
 /// What the provider said about an error, as it said it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorReport {
     /// The provider's type of error.
@@ -23,6 +25,18 @@ pub struct ErrorReport {
     pub code: Option<ErrorCode>,
     /// The message, cut to 1,024 bytes. It may quote the request: do not log it unasked.
     pub message: Option<Box<str>>,
+}
+
+/// Shows how long the message is, not what it says: it may quote the prompt.
+impl fmt::Debug for ErrorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.message.as_ref().map(|message| format!("{} bytes", message.len()));
+        f.debug_struct("ErrorReport")
+            .field("kind", &self.kind)
+            .field("code", &self.code)
+            .field("message", &message)
+            .finish()
+    }
 }
 
 impl ErrorReport {
@@ -67,11 +81,6 @@ impl Report {
             && self.title.is_none()
             && self.detail_code.is_none()
             && self.kind.is_none()
-    }
-
-    /// Whether an error is told by type or code, and not by a message that may be anything.
-    pub(crate) fn is_told(&self) -> bool {
-        self.said.kind.is_some() || self.said.code.is_some()
     }
 
     /// Takes in one field. A field inside the error object counts more than one beside it.

@@ -24,6 +24,8 @@ pub(crate) struct Spec {
     pub(crate) cache_beside_input: bool,
     /// A missing output count means none, not unknown.
     pub(crate) absent_output_is_zero: bool,
+    /// Documents follow each other even where the content type does not say so.
+    pub(crate) many_documents: bool,
     /// Who leaves reasoning out of the output count.
     pub(crate) reasoning_beside_output: &'static [Provider],
 }
@@ -72,6 +74,8 @@ pub(crate) enum Choices {
     One,
     /// None: the answer is not generated text, and is whole when it is there.
     Nothing,
+    /// None, and no form either.
+    Anything,
 }
 
 impl Spec {
@@ -86,8 +90,19 @@ impl Spec {
             choices: Choices::Nothing,
             cache_beside_input: false,
             absent_output_is_zero: false,
+            many_documents: false,
             reasoning_beside_output: &[],
         }
+    }
+
+    /// The form of an answer that is not generated: any document will do.
+    pub(crate) const fn for_anything(answer: &'static Node) -> Self {
+        Self { choices: Choices::Anything, ..Self::for_errors(answer) }
+    }
+
+    /// Whether nothing in the answer is generated, so that it cannot be cut short or filtered.
+    pub(crate) fn is_not_generated(&self) -> bool {
+        matches!(self.choices, Choices::Nothing | Choices::Anything)
     }
 
     #[inline]

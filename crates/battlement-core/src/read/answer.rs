@@ -81,8 +81,8 @@ pub(crate) struct Answer {
     pub(crate) malformed: bool,
     /// Output was delivered.
     pub(crate) output: bool,
-    /// The document is a list of events.
-    pub(crate) list: bool,
+    /// The document shows that it is a stream: it is a list of events.
+    pub(crate) stream: bool,
     /// How many documents or events were complete.
     pub(crate) events: u64,
     pub(crate) request_id: Option<Box<str>>,

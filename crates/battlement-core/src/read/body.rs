@@ -71,7 +71,7 @@ impl Sniff {
             // A frame shorter than 16 MiB.
             return Some(Framing::EventStream(event_stream::Reader::new()));
         }
-        let fields: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+        let fields: [&[u8]; 6] = [b":", b"data:", b"event:", b"error:", b"id:", b"retry:"];
         if fields.iter().any(|field| start.starts_with(field)) {
             return Some(Framing::Sse(sse::Reader::new()));
         }
@@ -150,7 +150,7 @@ impl sse::Events for Body {
         if self.collector.is_repetition(data) {
             return;
         }
-        self.collector.learn();
+        self.collector.learn(data);
         self.data(data);
         self.dispatch();
         self.collector.learned(data);

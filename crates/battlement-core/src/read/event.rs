@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::{
-    dialect::{EventKind, Report, Spec},
+    dialect::{EventKind, Report, Spec, Status},
     read::Signals,
     read::embedded::Embedded,
     read::{
@@ -273,16 +273,19 @@ impl Collector {
         true
     }
 
-    /// Begins to learn from an event that is about to be read in one go.
-    pub(crate) fn learn(&mut self) {
-        self.template.begin();
-        self.lesson = Lesson::Noting;
+    /// Begins to learn from an event that is about to be read in one go, if it is one to keep.
+    pub(crate) fn learn(&mut self, data: &[u8]) {
+        if Template::can_keep(data) {
+            self.template.begin();
+            self.lesson = Lesson::Noting;
+        }
     }
 
     /// Keeps the event that has been read if it said nothing new.
     pub(crate) fn learned(&mut self, data: &[u8]) {
-        if !matches!(self.lesson, Lesson::NothingNew { .. }) || !self.template.keep(data) {
-            self.lesson = Lesson::None;
+        match self.lesson {
+            Lesson::NothingNew { .. } if Template::can_keep(data) => self.template.keep(data),
+            _ => self.lesson = Lesson::None,
         }
     }
 
@@ -295,8 +298,9 @@ impl Collector {
             && self.event.rare.is_none()
             && (self.answer.known || !flags.known)
             && self.event.choices.iter().all(|later| {
-                let known = self.answer.choices.iter().find(|known| known.index == later.index);
-                known.is_some_and(|known| !known.would_change(later))
+                let known = &self.answer.choices;
+                let place = known.binary_search_by_key(&later.index, |choice| choice.index);
+                place.is_ok_and(|at| !known[at].would_change(later))
             })
     }
 
@@ -309,13 +313,13 @@ impl Collector {
             return;
         };
         self.event.flags.known = true;
-        let reason = match &*status {
-            "failed" => {
+        let reason = match Status::of(&status) {
+            Status::Failed => {
                 self.event.flags.kind = Some(EventKind::Failed);
                 return;
             }
-            "incomplete" => self.event.rare().incomplete.take().unwrap_or(status),
-            _ => status,
+            Status::Incomplete => self.event.rare().incomplete.take().unwrap_or(status),
+            Status::Reason => status,
         };
         self.choice().finished = true;
         self.choice().reason = Some(reason);

@@ -33,7 +33,7 @@ impl Sink for Collector {
                 if self.event.flags.kind != Some(EventKind::Error) {
                     self.event.flags.kind = Some(self.spec.event_kind(word));
                 }
-                self.event.flags.known = true;
+                self.event.flags.known |= !self.spec.is_not_generated();
             }
             (Field::Refusal, Value::Passed { empty: false }) => {
                 self.choice().refusal = true;
@@ -117,13 +117,13 @@ impl Sink for Collector {
         match field {
             Field::Event => {
                 let events = self.documents_are_events && self.spec.answer.each.is_some();
-                self.answer.list |= list && events;
+                self.answer.stream |= list && events;
             }
             Field::Known => self.event.flags.known = true,
             Field::Choice => {
                 let index = match self.spec.choices {
                     Choices::ByPosition => self.event.choices.len().min(u32::MAX as usize) as u32,
-                    Choices::ZeroLeftOut | Choices::One | Choices::Nothing => 0,
+                    Choices::ZeroLeftOut | Choices::One | Choices::Nothing | Choices::Anything => 0,
                 };
                 if self.event.choices.len() > MAX_CHOICES {
                     // One more than fits is enough to know that there are too many.
@@ -139,7 +139,7 @@ impl Sink for Collector {
             }
             Field::Output if !list => self.event.flags.output = true,
             Field::Flagged => self.report().flagged = true,
-            Field::Usage => self.event.flags.known = true,
+            Field::Usage => self.event.flags.known |= !self.spec.is_not_generated(),
             Field::Ended => self.event.flags.ended = true,
             Field::Error if !list => {
                 self.event.flags.inside_error += 1;

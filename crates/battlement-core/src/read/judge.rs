@@ -7,7 +7,8 @@ use crate::{
     Advice, Code, ErrorClass, Failure, Finish, FinishClass, Kind, Outcome, Phase, StreamEnd, Usage,
     Verdict,
     dialect::{
-        Choices, Circumstances, ErrorReport, Judged, Report, classify, finish_class, is_transient,
+        Choices, Circumstances, ErrorReport, Judged, Report, classify, finish_class,
+        is_known_error, is_transient,
     },
     hint::{self, BodyHints, Hint},
 };
@@ -20,7 +21,7 @@ impl Reader {
             Framing::Json => self.body.json.is_broken(),
             Framing::Sse(_) | Framing::Unknown(_) => false,
         };
-        self.streamed |= self.body.collector.answer.list
+        self.streamed |= self.body.collector.answer.stream
             || (self.body.json.is_many() && self.body.collector.answer.events > 1);
         let answer = &self.body.collector.answer;
         if super::is_error(self.status) {
@@ -30,9 +31,14 @@ impl Reader {
             let kind = if self.streamed { Kind::StreamError } else { Kind::BodyError };
             return self.failed(kind, report.unwrap_or_default(), now);
         }
-        if end == End::Dropped && !self.is_whole() {
-            return self.cut(Outcome::Abandoned, Code::Abandoned);
+        match end {
+            End::Dropped if !self.is_whole() => {
+                return self.cut(Outcome::Abandoned, Code::Abandoned);
+            }
+            End::Broken if !self.is_whole() => return self.cut(Outcome::Cut, Code::StreamCut),
+            End::Eof | End::Broken | End::Dropped => {}
         }
+        self.streamed |= self.asked && !self.anything;
         if self.streamed {
             if broken || answer.malformed {
                 return self.cut(Outcome::Corrupt, Code::StreamCorrupt);
@@ -42,14 +48,16 @@ impl Reader {
             }
         } else if !self.anything {
             return self.no_answer(Code::AnswerEmpty, None);
-        } else if !self.body.json.is_done() || answer.malformed || !answer.known {
+        } else if !self.body.json.is_done() || answer.malformed || !self.has_its_form() {
             return match report {
                 // An error in no envelope.
-                Some(report) if report.is_told() => self.failed(Kind::BodyError, report, now),
+                Some(report) if is_known_error(&report, self.provider) => {
+                    self.failed(Kind::BodyError, report, now)
+                }
                 report => self.no_answer(Code::AnswerMalformed, report),
             };
         }
-        self.finished(report)
+        self.finish_verdict(report)
     }
 
     /// Whether the answer is complete, so that losing its last bytes loses nothing.
@@ -57,11 +65,17 @@ impl Reader {
         if self.streamed { self.is_finished() } else { self.body.json.is_done() }
     }
 
+    /// Whether a whole document has the form of its dialect's answers.
+    fn has_its_form(&self) -> bool {
+        self.body.collector.answer.known || self.body.collector.spec.choices == Choices::Anything
+    }
+
     /// Whether at least one choice is there and all of them are finished.
     fn is_finished(&self) -> bool {
         let answer = &self.body.collector.answer;
         match self.body.collector.spec.choices {
             Choices::Nothing => answer.known,
+            Choices::Anything => self.body.json.is_done(),
             _ => {
                 !answer.choices.is_empty()
                     && answer.choices.iter().all(|choice| choice.is_finished(answer.ended))
@@ -70,7 +84,7 @@ impl Reader {
     }
 
     /// A generation that ended and said how.
-    fn finished(&mut self, report: Option<Box<Report>>) -> Verdict {
+    fn finish_verdict(&mut self, report: Option<Box<Report>>) -> Verdict {
         let spec = self.body.collector.spec;
         let overflow = self.body.collector.answer.overflow;
         let mut choices = std::mem::take(&mut self.body.collector.answer.choices);
@@ -79,7 +93,7 @@ impl Reader {
         }
         let finishes = finishes(choices.into_iter());
         let least = match spec.choices {
-            Choices::Nothing => FinishClass::Complete,
+            Choices::Nothing | Choices::Anything => FinishClass::Complete,
             _ if finishes.is_empty() || overflow => FinishClass::Unknown,
             _ => FinishClass::Complete,
         };
@@ -97,7 +111,7 @@ impl Reader {
             kind: Kind::Finish,
             outcome: Outcome::Finished(class),
             finishes,
-            usage: self.usage(),
+            usage: self.whole_usage(),
             failure,
             stream_end: self.streamed.then_some(if ended {
                 StreamEnd::Clean
@@ -114,7 +128,7 @@ impl Reader {
         match self.body.collector.spec.end {
             crate::dialect::End::Marker => self.body.collector.answer.ended,
             crate::dialect::End::Finish => {
-                !self.body.collector.answer.list || self.body.json.is_done()
+                !self.body.collector.answer.stream || self.body.json.is_done()
             }
         }
     }
@@ -155,7 +169,7 @@ impl Reader {
             kind,
             outcome: Outcome::Failed(judged.class),
             finishes: self.known_finishes(),
-            usage: self.usage(),
+            usage: self.whole_usage(),
             failure: Some(failure),
             stream_end: (self.streamed && !http).then_some(StreamEnd::Error),
             has_output: output,
@@ -173,7 +187,7 @@ impl Reader {
             kind: Kind::BodyError,
             outcome: Outcome::Failed(ErrorClass::ServerError),
             finishes: Vec::new(),
-            usage: self.usage(),
+            usage: self.whole_usage(),
             failure: Some(failure),
             stream_end: None,
             has_output: output,
@@ -191,7 +205,7 @@ impl Reader {
             kind: Kind::StreamCut,
             outcome,
             finishes: self.known_finishes(),
-            usage: self.usage(),
+            usage: self.whole_usage(),
             failure: Some(failure),
             stream_end: self.streamed.then_some(StreamEnd::Cut),
             has_output: output,
@@ -222,9 +236,7 @@ impl Reader {
         choices.into_iter().filter(|choice| choice.finished).map(Choice::into_finish).collect()
     }
 
-    fn usage(&self) -> Option<Usage> {
-        let usage =
-            self.body.collector.answer.tokens.usage(self.body.collector.spec, self.provider);
+    fn whole_usage(&self) -> Option<Usage> {
         let from_head = || {
             self.head.input_tokens.map(|input| Usage {
                 input: Some(input),
@@ -232,7 +244,7 @@ impl Reader {
                 ..Usage::default()
             })
         };
-        usage.or_else(from_head)
+        self.usage().or_else(from_head)
     }
 
     fn request_id(&mut self) -> Option<Box<str>> {

@@ -25,6 +25,11 @@
 //! assert!(verdict.has_output && verdict.is_retryable());
 //! ```
 //!
+//! # What a reader has to be shown
+//!
+//! The bytes of the body without any `content-encoding`: a reader does not decompress. Show it what
+//! comes out behind the decoder, or ask the provider for `identity`.
+//!
 //! # Memory
 //!
 //! A reader remembers its place in the document and the token that a slice border cut in two. Kept
@@ -50,13 +55,15 @@ use std::{fmt, time::SystemTime};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{
-    Dialect, ErrorReport, Provider, Verdict,
-    dialect::{ERROR_BODY, Spec},
+    Dialect, Provider, Usage, Verdict,
+    dialect::{ERROR_BODY, Head, OTHER_ANSWER, Spec},
+    request::Operation,
     scan::{event_stream, sse},
 };
 use body::{Body, Framing, Sniff};
 
 /// How the bytes of an answer came to their end.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// The body ended.
@@ -73,26 +80,13 @@ pub struct Reader {
     status: StatusCode,
     framing: Framing,
     body: Body,
-    /// The answer was to be a stream.
+    /// The request asked for a stream.
+    asked: bool,
+    /// The answer is a stream, by its framing or its own word.
     streamed: bool,
     /// Something other than blanks has been read.
     anything: bool,
     head: Head,
-}
-
-/// What the head of the answer says that the verdict needs.
-#[derive(Debug, Default)]
-struct Head {
-    request_id: Option<Box<str>>,
-    should_retry: Option<bool>,
-    /// The error's name, where the header tells it (Amazon).
-    error_type: Option<Box<str>>,
-    /// Token counts in headers (Bedrock Invoke).
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    /// The whole head, kept for an error, and for an answer that tells a wait: it may turn out to
-    /// be an error after all.
-    headers: Option<Box<HeaderMap>>,
 }
 
 impl Reader {
@@ -121,21 +115,47 @@ impl Reader {
             (Framing::Unknown(Sniff::default()), false)
         };
         let spec = if is_error(status) { &ERROR_SPEC } else { dialect.spec() };
-        let many = lines || dialect == Dialect::OllamaNative;
-        let mut body = Body::new(spec, many);
+        let mut body = Body::new(spec, lines || spec.many_documents);
         if matches!(framing, Framing::Json) {
             body.collector.documents_are_events();
         }
         let head = Head::read(dialect, provider, status, headers);
-        Self { provider, status, framing, body, streamed, anything: false, head }
+        Self { provider, status, framing, body, asked: false, streamed, anything: false, head }
     }
 
     /// Says that the request asked for a stream. It matters for a body without a byte: an empty
-    /// stream was cut, an empty document never was an answer.
+    /// stream was cut, an empty document never was an answer. What the body is, it says itself.
     #[must_use]
     pub fn streamed(mut self, streamed: bool) -> Self {
-        self.streamed |= streamed;
+        self.asked = streamed;
         self
+    }
+
+    /// Says what the request asked for, where that is no generation: of counts, vectors and lists
+    /// no more is expected than that they are whole and no error.
+    ///
+    /// To be said before the first byte is shown.
+    #[must_use]
+    pub fn operation(mut self, operation: Operation) -> Self {
+        let vectors = self.body.collector.spec.is_not_generated();
+        if !operation.generates() && !vectors && !is_error(self.status) {
+            self.body = Body::new(&OTHER_SPEC, false);
+            if matches!(self.framing, Framing::Json) {
+                self.body.collector.documents_are_events();
+            }
+        }
+        self
+    }
+
+    /// The token counts told so far; a later event may restate them.
+    pub fn usage(&self) -> Option<Usage> {
+        self.body.collector.answer.tokens.usage(self.body.collector.spec, self.provider)
+    }
+
+    /// The choices that have ended so far, by index.
+    pub fn finished(&self) -> impl Iterator<Item = u32> {
+        let choices = &self.body.collector.answer.choices;
+        choices.iter().filter(|choice| choice.finished).map(|choice| choice.index)
     }
 
     /// Shows the reader the next bytes; what they brought.
@@ -245,56 +265,5 @@ fn is_error(status: StatusCode) -> bool {
 
 /// The form of an error answer, the same in every dialect.
 static ERROR_SPEC: Spec = Spec::for_errors(&ERROR_BODY);
-
-fn yes_or_no(text: &str) -> Option<bool> {
-    match text {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-impl Head {
-    /// One pass over the headers: there are two dozen, and looking each up costs more.
-    fn read(dialect: Dialect, provider: Provider, status: StatusCode, headers: &HeaderMap) -> Self {
-        let error = is_error(status);
-        let mut head = Self::default();
-        let mut best_id = usize::MAX;
-        let mut has_wait = false;
-        for (name, value) in headers {
-            let name = name.as_str();
-            let value = || value.to_str().ok();
-            match name {
-                "x-should-retry" => head.should_retry = value().and_then(yes_or_no),
-                "x-amzn-errortype" if error => head.error_type = value().map(Into::into),
-                "x-amzn-bedrock-input-token-count" if dialect == Dialect::BedrockInvoke => {
-                    head.input_tokens = value().and_then(|count| count.parse().ok());
-                }
-                "x-amzn-bedrock-output-token-count" if dialect == Dialect::BedrockInvoke => {
-                    head.output_tokens = value().and_then(|count| count.parse().ok());
-                }
-                "retry-after" | "retry-after-ms" | "x-ms-retry-after-ms" | "x-amz-retry-after" => {
-                    has_wait = true;
-                }
-                // A router's limit, which its 200s may exceed too.
-                "x-ratelimit-reset" => has_wait = true,
-                _ => {
-                    let rank = provider.request_id_headers().iter().position(|id| *id == name);
-                    if let Some(rank) = rank.filter(|rank| *rank < best_id) {
-                        head.request_id = value().map(Into::into);
-                        best_id = rank;
-                    }
-                }
-            }
-        }
-        if error || has_wait {
-            head.headers = Some(Box::new(headers.clone()));
-        }
-        head
-    }
-
-    /// An error told by the head alone.
-    fn report(&self) -> ErrorReport {
-        ErrorReport::new(self.error_type.clone(), None, None)
-    }
-}
+/// The form of an answer that is not generated, whatever it is.
+static OTHER_SPEC: Spec = Spec::for_anything(&OTHER_ANSWER);

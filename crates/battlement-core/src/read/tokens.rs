@@ -84,12 +84,17 @@ impl Tokens {
     }
 }
 
+/// The largest count that is believed: beyond it a float is no exact number any more, and nobody
+/// has paid for so many tokens.
+const MOST: u64 = 1 << 53;
+
 /// A count, which proxies may have turned into a float or a string.
 pub(super) fn count_of(text: &[u8]) -> Option<u64> {
     // Nineteen digits always fit.
     if !text.is_empty() && text.len() < 20 && text.iter().all(u8::is_ascii_digit) {
-        return Some(text.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0')));
+        let count = text.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+        return (count <= MOST).then_some(count);
     }
     let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    (float.is_finite() && float >= 0.0).then_some(float as u64)
+    (0.0..=MOST as f64).contains(&float).then_some(float as u64)
 }
