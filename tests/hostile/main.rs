@@ -271,3 +271,25 @@ fn time_is_linear() {
     );
     check_linear(NDJSON, "", "{\"choices\":[]}\n", 16_384, 4);
 }
+
+/// Events with a thousand choices cost about as much for each choice as events with a hundred; were the
+/// choices looked through one by one, eight times as much. Rising indices and falling ones.
+#[test]
+fn a_choice_among_many_costs_what_one_among_few_does() {
+    let event = |choices: usize, rising: bool| {
+        let list: Vec<_> = (0..choices)
+            .map(|at| if rising { at } else { choices - at })
+            .map(|index| format!("{{\"index\":{index}}}"))
+            .collect();
+        format!("data: {{\"choices\":[{}]}}\n\n", list.join(","))
+    };
+    for rising in [true, false] {
+        let (few, many) = (event(128, rising), event(1024, rising));
+        let cheap = (0..3).any(|_| {
+            let few = took(SSE, "", &few, 8 * 64, 65_536);
+            let many = took(SSE, "", &many, 64, 65_536);
+            many < 4 * few
+        });
+        assert!(cheap, "rising: {rising}");
+    }
+}
