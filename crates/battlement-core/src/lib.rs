@@ -11,9 +11,11 @@ mod failure;
 mod finish;
 pub mod hint;
 mod outcome;
+pub mod random;
 mod read;
 pub mod request;
 mod scan;
+mod sync;
 mod usage;
 mod verdict;
 
