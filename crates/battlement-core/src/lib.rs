@@ -7,6 +7,7 @@
 
 pub mod backoff;
 mod code;
+pub mod deadline;
 mod dialect;
 mod failure;
 mod finish;
