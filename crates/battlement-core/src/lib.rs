@@ -7,6 +7,7 @@
 
 pub mod attempts;
 pub mod backoff;
+pub mod budget;
 mod code;
 pub mod deadline;
 mod dialect;

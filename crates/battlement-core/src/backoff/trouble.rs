@@ -7,7 +7,7 @@ use crate::{ErrorClass, FinishClass, Outcome};
 /// What kind of failure a repetition would follow.
 ///
 /// Decides how long to wait ([`Paces`](super::Paces)) and what the repetition costs
-/// (its weight in the retry budget).
+/// ([`Weights`](crate::budget::Weights)).
 ///
 /// Complete: every failure that may pass is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
