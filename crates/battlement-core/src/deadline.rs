@@ -16,13 +16,13 @@
 //!
 //! let second = Duration::from_secs(1);
 //! let now = Instant::now();
-//! let deadline = Deadline::after(now, 30 * second);
-//! let attempt = deadline.within(now, 60 * second);
+//! let deadline = Deadline::after(30 * second, now);
+//! let attempt = deadline.within(60 * second, now);
 //! assert_eq!(attempt, deadline, "nobody below gets more time than is left");
 //!
 //! let usual = 5 * second;
-//! assert_eq!(deadline.room(now, 10 * second, usual), Ok(now + 10 * second));
-//! assert_eq!(deadline.room(now, 28 * second, usual), Err(TooLate { short: 3 * second }));
+//! assert_eq!(deadline.room(10 * second, usual, now), Ok(now + 10 * second));
+//! assert_eq!(deadline.room(28 * second, usual, now), Err(TooLate { short: 3 * second }));
 //! ```
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ impl Deadline {
     }
 
     /// After this long; never, when that is beyond what an instant can express.
-    pub fn after(now: Instant, time: Duration) -> Self {
+    pub fn after(time: Duration, now: Instant) -> Self {
         Self { at: now.checked_add(time) }
     }
 
@@ -74,8 +74,8 @@ impl Deadline {
 
     /// The deadline for a part of the call that may take this long. Never later than this one.
     #[must_use]
-    pub fn within(self, now: Instant, time: Duration) -> Self {
-        self.earlier(Self::after(now, time))
+    pub fn within(self, time: Duration, now: Instant) -> Self {
+        self.earlier(Self::after(time, now))
     }
 
     /// The time left: zero once it has passed, `None` when it is never.
@@ -91,7 +91,7 @@ impl Deadline {
     /// Whether an attempt that `needed` time can start after this `wait`, and when it would.
     ///
     /// A wait that cannot be expressed as an instant ends in [`TooLate`] even without a deadline.
-    pub fn room(self, now: Instant, wait: Duration, needed: Duration) -> Result<Instant, TooLate> {
+    pub fn room(self, wait: Duration, needed: Duration, now: Instant) -> Result<Instant, TooLate> {
         let start = now.checked_add(wait).ok_or(TooLate { short: wait })?;
         let Some(left) = self.remaining(now) else { return Ok(start) };
         let short = wait.saturating_add(needed).saturating_sub(left);

@@ -14,6 +14,7 @@ mod dialect;
 mod failure;
 mod finish;
 pub mod hint;
+pub mod lanes;
 mod outcome;
 pub mod random;
 mod read;

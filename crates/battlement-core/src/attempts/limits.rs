@@ -38,6 +38,11 @@ impl Limits {
         self
     }
 
+    /// How many attempts there may be.
+    pub const fn attempts(self) -> u32 {
+        self.attempts
+    }
+
     /// Whether the request may be sent twice. One that runs tools on the provider's side, or adds
     /// to a conversation stored there, may not, unless its author says so.
     #[must_use]

@@ -18,12 +18,12 @@ fn room_for_a_wait_and_an_attempt() {
     // Left, wait, needed, and how much is missing, in seconds.
     let check = |left: u32, wait: u32, needed: u32, short: Option<u32>| {
         let now = start();
-        let deadline = Deadline::after(now, left * SECOND);
+        let deadline = Deadline::after(left * SECOND, now);
         let expected = match short {
             None => Ok(now + wait * SECOND),
             Some(short) => Err(TooLate { short: short * SECOND }),
         };
-        let found = deadline.room(now, wait * SECOND, needed * SECOND);
+        let found = deadline.room(wait * SECOND, needed * SECOND, now);
         assert_eq!(found, expected, "{left} {wait} {needed}");
     };
     check(10, 3, 5, None);
@@ -40,14 +40,14 @@ fn never_is_later_than_everything() {
     let now = start();
     let never = Deadline::NEVER;
     assert_eq!(Deadline::default(), never);
-    assert!(never > Deadline::after(now, 1_000_000 * SECOND));
+    assert!(never > Deadline::after(1_000_000 * SECOND, now));
     assert_eq!(never.remaining(now), None);
     assert!(!never.is_past(now));
-    assert_eq!(never.room(now, SECOND, Duration::MAX), Ok(now + SECOND));
-    assert!(never.room(now, Duration::MAX, SECOND).is_err());
-    assert_eq!(never.within(now, Duration::MAX), never);
-    assert_eq!(never.within(now, SECOND), Deadline::at(now + SECOND));
-    assert_eq!(Deadline::after(now, Duration::MAX), never);
+    assert_eq!(never.room(SECOND, Duration::MAX, now), Ok(now + SECOND));
+    assert!(never.room(Duration::MAX, SECOND, now).is_err());
+    assert_eq!(never.within(Duration::MAX, now), never);
+    assert_eq!(never.within(SECOND, now), Deadline::at(now + SECOND));
+    assert_eq!(Deadline::after(Duration::MAX, now), never);
 }
 
 #[test]
@@ -70,11 +70,11 @@ proptest! {
     ) {
         let mut now = start();
         let mut deadline =
-            first.map_or(Deadline::NEVER, |time| Deadline::after(now, Duration::from_millis(time)));
+            first.map_or(Deadline::NEVER, |time| Deadline::after(Duration::from_millis(time), now));
         for (later, time) in layers {
             now += Duration::from_millis(later);
             let time = Duration::from_millis(time);
-            let child = deadline.within(now, time);
+            let child = deadline.within(time, now);
             prop_assert!(child <= deadline);
             prop_assert!(child.remaining(now) <= Some(time));
             let both = [deadline.instant(), now.checked_add(time)];
@@ -94,17 +94,17 @@ proptest! {
         let started = start();
         let mut now = started;
         let limit = Duration::from_millis(limit);
-        let deadline = Deadline::after(started, limit);
+        let deadline = Deadline::after(limit, started);
         let needed = Duration::from_millis(needed);
         let (backoff, mut series, mut random) =
             (Backoff::default(), Series::default(), Seeded(seed));
         for (takes, hint) in attempts {
-            let cut = deadline.within(now, Duration::from_millis(takes));
+            let cut = deadline.within(Duration::from_millis(takes), now);
             now = cut.instant().unwrap().max(now);
             let hint = hint.map(Duration::from_millis);
             let wait = backoff.wait(&mut series, Trouble::Overloaded, hint, &mut random);
             let Wait::For(wait) = wait else { break };
-            match deadline.room(now, wait, needed) {
+            match deadline.room(wait, needed, now) {
                 Ok(next) => {
                     now = next;
                     prop_assert!(deadline.remaining(now) >= Some(needed));
