@@ -13,6 +13,7 @@ pub mod deadline;
 mod dialect;
 mod failure;
 mod finish;
+pub mod hedge;
 pub mod hint;
 pub mod lanes;
 mod outcome;
