@@ -235,8 +235,8 @@ impl Hedge {
         if situation.overloaded {
             return Err(Reason::Overloaded);
         }
-        // Written so that a headroom which is no number is too little.
-        if situation.headroom.is_some_and(|headroom| !(headroom >= self.config.headroom)) {
+        let is_short = |headroom: f64| headroom.is_nan() || headroom < self.config.headroom;
+        if situation.headroom.is_some_and(is_short) {
             return Err(Reason::Headroom);
         }
         if !(1..self.config.attempts).contains(&situation.running) {

@@ -22,17 +22,24 @@ const HEAVIEST: f32 = 1e6;
 #[derive(Debug)]
 pub(super) struct Times {
     weights: [f32; BUCKETS],
+    /// The sum of all weights.
+    total: f64,
     next: f32,
     count: u32,
 }
 
 impl Times {
     pub(super) fn add(&mut self, time: Duration) {
-        self.weights[bucket(time)] += self.next;
+        let weight = &mut self.weights[bucket(time)];
+        let before = *weight;
+        *weight += self.next;
+        // What was really added, after rounding.
+        self.total += f64::from(*weight) - f64::from(before);
         self.next *= GROWTH;
         if self.next > HEAVIEST {
             self.weights.iter_mut().for_each(|weight| *weight /= HEAVIEST);
             self.next /= HEAVIEST;
+            self.total = self.weights.iter().copied().map(f64::from).sum();
         }
         self.count = self.count.saturating_add(1);
     }
@@ -44,8 +51,7 @@ impl Times {
 
     /// What this share of the times is not above; zero when there are none.
     pub(super) fn quantile(&self, share: f64) -> Duration {
-        let total: f64 = self.weights.iter().copied().map(f64::from).sum();
-        let mut above = total * (1.0 - share);
+        let mut above = self.total * (1.0 - share);
         // From the top, where there is less to add up.
         for (bucket, weight) in self.weights.iter().enumerate().rev() {
             above -= f64::from(*weight);
@@ -59,7 +65,7 @@ impl Times {
 
 impl Default for Times {
     fn default() -> Self {
-        Self { weights: [0.0; BUCKETS], next: 1.0, count: 0 }
+        Self { weights: [0.0; BUCKETS], total: 0.0, next: 1.0, count: 0 }
     }
 }
 
