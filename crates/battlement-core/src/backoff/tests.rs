@@ -79,6 +79,14 @@ fn a_hint_is_a_floor_with_jitter_upwards() {
 }
 
 #[test]
+fn a_hint_does_not_stretch_our_own_waits() {
+    let (backoff, mut series) = (with(Jitter::Decorrelated), Series::default());
+    let mut wait = |hint| backoff.wait(&mut series, Trouble::Overloaded, hint, &mut Fixed(1.0));
+    assert_eq!(wait(Some(20 * SECOND)), Wait::For(40 * SECOND));
+    assert_eq!(wait(None), Wait::For(9 * SECOND));
+}
+
+#[test]
 fn a_whole_second_keeps_its_fractions() {
     let mut random = Seeded(5);
     let backoff = with(Jitter::Full);

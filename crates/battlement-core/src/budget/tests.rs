@@ -126,6 +126,30 @@ fn half_of_the_excess_is_forgotten_in_a_half_life() {
 }
 
 #[test]
+fn what_is_above_the_most_is_not_kept() {
+    let now = start();
+    let cost = Some(Cost { share: 1.0, reserve: MOST_COST });
+    let budget = Budget::new(&Config { cost, ..Config::default() }, now).unwrap();
+    for _ in 0..3 {
+        budget.deposit(MOST_COST, now);
+        let most = budget.balance(now).cost.unwrap();
+        assert!(most >= MOST_COST as f64 && most < (MOST_COST + 1) as f64, "{most}");
+    }
+    assert_eq!(budget.balance(now + 3600 * SECOND).cost, Some(MOST_COST as f64));
+}
+
+/// Two threads read their clocks, and the later one comes first.
+#[test]
+fn an_earlier_clock_forgets_nothing() {
+    let start = start();
+    let budget = budget(1.0, 2.0, start);
+    (0..32).for_each(|_| budget.deposit(0, start + 60 * SECOND));
+    assert_eq!(budget.balance(start).attempts, 34.0);
+    budget.deposit(0, start);
+    assert_eq!(budget.balance(start + 60 * SECOND).attempts, 35.0);
+}
+
+#[test]
 fn a_clock_that_jumps_and_returns_stops_nothing() {
     let start = start();
     let budget = budget(1.0, 2.0, start);

@@ -42,6 +42,7 @@ fn late_is_later_than_almost_all() {
     hedge.observe(50_000, SECOND / 100);
     assert_eq!(hedge.delay(50_000), Some(SECOND / 2), "not before the earliest");
     assert!(hedge.delay(1000) == Some(delay) && hedge.delay(u32::MAX).is_none());
+    assert!(hedge.delay(2000) == Some(delay) && hedge.delay(2001).is_none());
 }
 
 #[test]
@@ -97,6 +98,12 @@ fn both_budgets_have_to_agree() {
     let refused = Reason::Budget(Refused::Attempts);
     assert_eq!(hedge.fire(&good(), &budget, 0, now).unwrap_err(), refused);
     assert!(hedge.fire(&good(), &generous(now), 0, now).is_ok(), "its own share was given back");
+    assert_eq!(hedge.fire(&good(), &generous(now), 0, now).unwrap_err(), Reason::Share);
+    // Twenty calls earn one, even those that are not hedged themselves.
+    for _ in 0..21 {
+        let _never = hedge.plan(1000, &Situation::default(), now);
+    }
+    assert!(hedge.fire(&good(), &generous(now), 0, now).is_ok());
 }
 
 #[test]

@@ -73,4 +73,6 @@ fn between_keeps_fractions_and_bounds() {
     check(Duration::ZERO, SECOND, f64::NAN, Duration::ZERO);
     check(Duration::ZERO, SECOND, f64::INFINITY, SECOND);
     check(Duration::ZERO, Duration::MAX, 1.0, Duration::MAX);
+    let rounds_up = Duration::new(1 << 40, 999_999_999);
+    check(Duration::ZERO, rounds_up, 1.0, rounds_up);
 }
