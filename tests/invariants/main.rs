@@ -57,8 +57,8 @@ fn found() -> BTreeSet<Test> {
         let text = fs::read_to_string(&file).unwrap();
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
-            if line.starts_with("fn ") {
-                let name = line[3..].split('(').next().unwrap_or_default();
+            if let Some(function) = line.strip_prefix("fn ") {
+                let name = function.split('(').next().unwrap_or_default();
                 if is_test && invariant(name).is_some() {
                     tests.insert((shown.clone(), name.to_owned()));
                 }
