@@ -5,15 +5,23 @@
 //! them into one verdict. It performs no I/O, reads no clock and needs no runtime: time and
 //! randomness are arguments, so every decision can be tested in microseconds.
 
+pub mod attempts;
+pub mod backoff;
+pub mod budget;
 mod code;
+pub mod deadline;
 mod dialect;
 mod failure;
 mod finish;
+pub mod hedge;
 pub mod hint;
+pub mod lanes;
 mod outcome;
+pub mod random;
 mod read;
 pub mod request;
 mod scan;
+mod sync;
 mod usage;
 mod verdict;
 

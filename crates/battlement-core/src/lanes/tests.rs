@@ -1,0 +1,38 @@
+use super::*;
+
+fn check(change: fn(&mut [Terms; 3]), expected: &str) {
+    let mut terms = [Terms::interactive(), Terms::deferred(), Terms::batch()];
+    change(&mut terms);
+    let [interactive, deferred, batch] = terms;
+    let found = Lanes::new(interactive, deferred, batch);
+    assert_eq!(found.map_or_else(|error| error.to_string(), |_| String::new()), expected);
+}
+
+#[test]
+fn terms_out_of_range_are_named() {
+    check(|_| (), "");
+    check(|terms| terms[0].share = 0.5, "");
+    let share = "the share of batch, 0, is not over 0 and at most 1";
+    check(|terms| terms[2].share = 0.0, share);
+    let share = "the share of deferred, NaN, is not over 0 and at most 1";
+    check(|terms| terms[1].share = f64::NAN, share);
+    let share = "the share of interactive, 1.5, is not over 0 and at most 1";
+    check(|terms| terms[0].share = 1.5, share);
+    let shares = "the shares of all lanes are 1.25 together, which is over 1";
+    check(|terms| (terms[0].share, terms[1].share, terms[2].share) = (0.5, 0.5, 0.25), shares);
+    check(|terms| terms[1].attempts = 0, "the attempts of deferred are out of range");
+    check(|terms| terms[2].attempts = 101, "the attempts of batch are out of range");
+}
+
+#[test]
+fn the_default_is_what_the_terms_say() {
+    let lanes = Lanes::new(Terms::interactive(), Terms::deferred(), Terms::batch()).unwrap();
+    assert_eq!(lanes, Lanes::default());
+    for lane in Lane::ALL {
+        assert_eq!(lanes.limits(lane).attempts(), lanes.terms(lane).attempts);
+        assert_eq!(lane.as_str().parse(), Ok(lane));
+    }
+    assert_eq!("BATCH".parse(), Ok(Lane::Batch));
+    assert_eq!("urgent".parse::<Lane>(), Err(UnknownLane));
+    assert_eq!(Lane::default(), Lane::Interactive);
+}
