@@ -5,12 +5,14 @@
 //! them into one verdict. It performs no I/O, reads no clock and needs no runtime: time and
 //! randomness are arguments, so every decision can be tested in microseconds.
 
+pub mod breaker;
 mod code;
 mod dialect;
 mod failure;
 mod finish;
 pub mod hint;
 mod outcome;
+pub mod random;
 mod read;
 pub mod request;
 mod scan;
