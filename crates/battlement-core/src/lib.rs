@@ -7,6 +7,7 @@
 
 pub mod breaker;
 mod code;
+pub mod cooldown;
 mod dialect;
 mod failure;
 mod finish;

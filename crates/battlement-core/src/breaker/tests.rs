@@ -19,6 +19,12 @@ fn config() -> Config {
     }
 }
 
+/// Some moment; core has no clock, and its tests need only one reading of it.
+#[expect(clippy::disallowed_methods, reason = "any moment will do, and this is how to get one")]
+fn start() -> Instant {
+    Instant::now()
+}
+
 fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
@@ -35,7 +41,7 @@ fn number(number: u32) -> NonZeroU32 {
 /// m       the state? answered by C closed, O open, H half-open
 /// ```
 fn check_with(config: Config, script: &str, expected: &str) {
-    let (mut now, mut random) = (Instant::now(), Seeded(1));
+    let (mut now, mut random) = (start(), Seeded(1));
     let mut breaker = Breaker::new(config, now).unwrap();
     let (mut running, mut answers) = (Vec::new(), String::new());
     for step in script.chars() {
@@ -201,7 +207,7 @@ fn by_hand() {
 #[test]
 fn settings_are_checked() {
     let check = |config: Config, expected: &str| {
-        let error = Breaker::new(config, Instant::now()).unwrap_err();
+        let error = Breaker::new(config, start()).unwrap_err();
         assert_eq!(error.to_string(), expected);
     };
     let default = Config::default;
@@ -232,15 +238,15 @@ fn settings_are_checked() {
         open(OpenTime { first: 61 * SECOND, ..times }),
         "longest open time 60s is shorter than the first, 61s",
     );
-    assert!(Breaker::new(Config { ramp: Duration::ZERO, ..default() }, Instant::now()).is_ok());
+    assert!(Breaker::new(Config { ramp: Duration::ZERO, ..default() }, start()).is_ok());
 }
 
 #[test]
 fn open_times_are_drawn_and_bounded() {
-    let start = Instant::now();
+    let began = start();
     let mut drawn = Vec::new();
     for seed in 0..100 {
-        let (mut now, mut random) = (start, Seeded(seed));
+        let (mut now, mut random) = (began, Seeded(seed));
         let mut breaker = Breaker::new(Config::default(), now).unwrap();
         for expected in [5, 10, 20, 40, 60, 60, 60] {
             while let Ok(ticket) = breaker.admit(now, &mut random) {
@@ -261,8 +267,8 @@ fn open_times_are_drawn_and_bounded() {
 
 #[test]
 fn a_snapshot_tells_it_all() {
-    let (mut now, mut random) = (Instant::now(), Seeded(1));
-    let start = now;
+    let (mut now, mut random) = (start(), Seeded(1));
+    let began = now;
     let mut breaker = Breaker::new(Config { ramp: 9 * SECOND, ..config() }, now).unwrap();
     let first = breaker.admit(now, &mut random).unwrap();
     breaker.settle(first, Health::Good, now, &mut random);
@@ -279,7 +285,7 @@ fn a_snapshot_tells_it_all() {
     breaker.open(Some(now + SECOND));
     let open = breaker.snapshot(now);
     assert_eq!((open.mode, open.generation), (Mode::Open, 1));
-    assert_eq!(open.until, Some(start + 31 * SECOND));
+    assert_eq!(open.until, Some(began + 31 * SECOND));
     now += SECOND;
     let mut probe = breaker.admit(now, &mut random).unwrap();
     let half_open = breaker.snapshot(now);
@@ -294,7 +300,7 @@ fn a_snapshot_tells_it_all() {
 
 #[test]
 fn a_rejection_says_why_and_until_when() {
-    let (now, mut random) = (Instant::now(), Seeded(1));
+    let (now, mut random) = (start(), Seeded(1));
     let ramp = Config { ramp: 9 * SECOND, ..config() };
     let mut breaker = Breaker::new(ramp, now).unwrap();
     breaker.open(Some(now + SECOND));

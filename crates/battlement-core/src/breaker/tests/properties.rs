@@ -88,7 +88,7 @@ impl Did {
 
 impl World {
     fn new(config: Config) -> Self {
-        let now = Instant::now();
+        let now = start();
         let breaker = Breaker::new(config, now).unwrap();
         Self { config, breaker, now, random: Seeded(3), out: Vec::new() }
     }
@@ -358,12 +358,12 @@ proptest! {
         steps in vec((step_or_hand(), -100_000..100_000_i64), 0..200),
     ) {
         let mut world = World::new(config);
-        let start = world.now + Duration::from_secs(200);
+        let middle = world.now + Duration::from_secs(200);
         for (step, offset) in steps {
-            let offset = start.checked_add(Duration::from_millis(offset.unsigned_abs()))
+            let offset = middle.checked_add(Duration::from_millis(offset.unsigned_abs()))
                 .filter(|_| offset > 0)
-                .or_else(|| start.checked_sub(Duration::from_millis(offset.unsigned_abs())));
-            world.now = offset.unwrap_or(start);
+                .or_else(|| middle.checked_sub(Duration::from_millis(offset.unsigned_abs())));
+            world.now = offset.unwrap_or(middle);
             let before = world.breaker.snapshot(world.now);
             let did = world.play(step);
             let after = world.breaker.snapshot(world.now);
@@ -377,7 +377,7 @@ proptest! {
 
     #[test]
     fn no_two_circuits_share_a_generation(keys in vec(0..20_u32, 0..300)) {
-        let (now, mut random) = (Instant::now(), Seeded(1));
+        let (now, mut random) = (start(), Seeded(1));
         let mut breakers: Registry<u32> = Registry::new(config(), number(4)).unwrap();
         let mut seen = BTreeSet::new();
         let mut last = std::collections::BTreeMap::new();

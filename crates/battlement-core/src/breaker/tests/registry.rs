@@ -19,7 +19,7 @@ fn succeed(breakers: &mut Registry<u32>, key: u32, now: Instant) {
 
 #[test]
 fn keys_do_not_touch_each_other() {
-    let now = Instant::now();
+    let now = start();
     let mut breakers = registry(10);
     fail(&mut breakers, 1, now);
     succeed(&mut breakers, 2, now);
@@ -32,7 +32,7 @@ fn keys_do_not_touch_each_other() {
 
 #[test]
 fn a_flood_of_keys_forgets_neither_the_open_nor_the_busy() {
-    let now = Instant::now();
+    let now = start();
     let mut breakers = registry(100);
     fail(&mut breakers, 1, now);
     for key in 1000..1250 {
@@ -52,7 +52,7 @@ fn a_flood_of_keys_forgets_neither_the_open_nor_the_busy() {
 
 #[test]
 fn a_registry_of_one() {
-    let now = Instant::now();
+    let now = start();
     let mut breakers = registry(1);
     for key in 0..100 {
         fail(&mut breakers, key, now);
@@ -63,7 +63,7 @@ fn a_registry_of_one() {
 
 #[test]
 fn a_ticket_of_a_forgotten_circuit_means_nothing() {
-    let (now, mut random) = (Instant::now(), Seeded(1));
+    let (now, mut random) = (start(), Seeded(1));
     let mut breakers = registry(1);
     let mut old = breakers.admit(&1, now, &mut random).unwrap();
     succeed(&mut breakers, 2, now);
@@ -79,7 +79,7 @@ fn a_ticket_of_a_forgotten_circuit_means_nothing() {
 
 #[test]
 fn by_hand() {
-    let (now, mut random) = (Instant::now(), Seeded(1));
+    let (now, mut random) = (start(), Seeded(1));
     let mut breakers = registry(4);
     breakers.open(&1, None, now);
     assert!(breakers.admit(&1, now + 3600 * SECOND, &mut random).is_err());
