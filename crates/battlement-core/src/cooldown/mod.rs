@@ -237,17 +237,19 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
 
     /// Asks all gates but one, at which a place was redeemed.
     fn ask_but(&mut self, keys: &[K], redeemed: Option<usize>, now: Instant) -> Admission {
-        if self.gates.is_empty() {
-            return Admission::Go(self.force());
-        }
-        if let Some((at, index)) = self.latest(keys, now, redeemed).filter(|(at, _)| *at > now) {
-            // A place at the last to open will do; the others are asked again then.
-            let mut generation = 0;
-            if let Some(gate) = self.gates.get_mut(&keys[index]) {
-                gate.book(now);
-                generation = gate.generation;
+        match self.latest(keys, now, redeemed) {
+            // The common case: nothing is known against any of them.
+            None if redeemed.is_none() => return Admission::Go(self.force()),
+            Some((at, index)) if at > now => {
+                // A place at the last to open will do; the others are asked again then.
+                let mut generation = 0;
+                if let Some(gate) = self.gates.get_mut(&keys[index]) {
+                    gate.book(now);
+                    generation = gate.generation;
+                }
+                return Admission::Wait(Place { at, generation, index });
             }
-            return Admission::Wait(Place { at, generation, index });
+            _ => {}
         }
         for (index, key) in keys.iter().enumerate() {
             if let Some(gate) = self.gates.get_mut(key) {
@@ -263,6 +265,9 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
 
     /// The gate that opens last, by the index of its key.
     fn latest(&self, keys: &[K], now: Instant, but: Option<usize>) -> Option<(Instant, usize)> {
+        if self.gates.is_empty() {
+            return None;
+        }
         let gates = keys.iter().enumerate().filter(|(index, _)| but != Some(*index));
         gates.filter_map(|(index, key)| Some((self.gates.get(key)?.next(now), index))).max()
     }
