@@ -5,10 +5,13 @@
 //! them into one verdict. It performs no I/O, reads no clock and needs no runtime: time and
 //! randomness are arguments, so every decision can be tested in microseconds.
 
+pub mod adaptive;
 pub mod attempts;
 pub mod backoff;
+pub mod breaker;
 pub mod budget;
 mod code;
+pub mod cooldown;
 pub mod deadline;
 mod dialect;
 mod failure;

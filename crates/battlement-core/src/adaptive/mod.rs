@@ -1,0 +1,280 @@
+//! How many calls to have running at once, learned from what comes back.
+//!
+//! Nobody is told how many concurrent calls an account may have; one finds out by being refused. So
+//! the limit grows while calls succeed and is cut when the provider says that it is too much: 429,
+//! 503, 529, or no first token in time. Response times are no signal here: they are made of the
+//! length of the answer, so limiters built on their gradient (Vegas, Gradient2) do not transfer.
+//!
+//! - **One cut for one overload.** What is refused together counts once: only a call admitted after
+//!   the last cut can cause another, as in TCP, and not before an epoch is over, which is the usual
+//!   time to a first token and at least [`Config::epoch`].
+//! - **No growth on credit.** The limit rises only while at least half of it is in use. A limit that
+//!   rises on quiet nights says nothing in the morning.
+//! - **Growth** doubles in the time of a first token until the first cut; then it is CUBIC (RFC 9438) or
+//!   additive. After a pause it starts again from [`Config::initial`], doubling up to where it was.
+//! - A call counts as good at its first content, and is in flight until its end.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use battlement_core::adaptive::{Adaptive, Config, Signal};
+//!
+//! let now = Instant::now();
+//! let mut limit = Adaptive::new(Config::default(), now)?;
+//! let permits: Vec<_> = (0..4).map(|_| limit.admit(now).unwrap()).collect();
+//! assert!(limit.admit(now).is_err(), "four to begin with");
+//! for permit in permits {
+//!     limit.release(permit, Signal::Good, now + Duration::from_secs(1));
+//! }
+//! assert!(limit.limit() > 4);
+//! # Ok::<(), battlement_core::adaptive::InvalidConfig>(())
+//! ```
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+pub use config::{Config, Growth, InvalidConfig};
+
+use crate::{ErrorClass, FinishClass, Outcome};
+
+/// A limit of concurrent calls that adapts.
+#[derive(Debug)]
+pub struct Adaptive {
+    config: Config,
+    limit: f64,
+    in_flight: u32,
+    /// Cuts so far, so that a permit can tell which it has seen.
+    cuts: u64,
+    last_cut: Option<Instant>,
+    /// Where the limit was when it was cut last; below it, growth after a pause doubles.
+    peak: f64,
+    /// Whether the limit doubles.
+    is_searching: bool,
+    /// For how long the limit has been growing since the cut: time in which it was not in use does not count.
+    grown: Duration,
+    /// The last sign of a call that was good, or of life at all.
+    last_good: Instant,
+    last_used: Instant,
+    /// The usual time to a first token.
+    first_token: Duration,
+}
+
+/// Permission for one call, given back through [`Adaptive::release`].
+#[must_use = "a permit that is not released is in flight for ever"]
+#[derive(Debug)]
+pub struct Permit {
+    cuts: u64,
+    since: Instant,
+    has_spoken: bool,
+}
+
+/// What a call says about the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// The provider had room for it.
+    Good,
+    /// The provider had no room for it.
+    Overload,
+    /// Neither.
+    Neutral,
+}
+
+/// As many calls as allowed are in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{in_flight} calls are in flight, the limit is {limit}")]
+#[non_exhaustive]
+pub struct Full {
+    /// Calls in flight.
+    pub in_flight: u32,
+    /// The limit.
+    pub limit: u32,
+}
+
+/// The constant of CUBIC, in calls per cubic second (RFC 9438, section 5).
+const CUBIC: f64 = 0.4;
+
+/// By which part the usual time to a first token moves with each call: half of the calls push it up and
+/// half down when it is the median.
+const MEDIAN_STEP: f64 = 0.05;
+
+/// An epoch is no longer than this, however slow the model.
+const LONGEST_EPOCH: Duration = Duration::from_secs(60);
+
+impl Signal {
+    /// What an outcome says about the load.
+    ///
+    /// A 500 or a broken stream is trouble, but not a sign of too many calls; that is the
+    /// breaker's business. Nor is an account without money.
+    pub const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Finished(FinishClass::InsufficientResource) => Self::Overload,
+            Outcome::Finished(FinishClass::Timeout | FinishClass::Aborted) => Self::Neutral,
+            Outcome::Finished(_) => Self::Good,
+            Outcome::Failed(
+                ErrorClass::RateLimitRequests
+                | ErrorClass::RateLimitTokens
+                | ErrorClass::RateLimitOther
+                | ErrorClass::Overloaded,
+            ) => Self::Overload,
+            Outcome::Failed(_) | Outcome::Cut | Outcome::Corrupt | Outcome::Abandoned => {
+                Self::Neutral
+            }
+        }
+    }
+}
+
+impl Adaptive {
+    /// A limit that has seen nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is out of range.
+    pub fn new(config: Config, now: Instant) -> Result<Self, InvalidConfig> {
+        config.check()?;
+        Ok(Self {
+            config,
+            limit: f64::from(config.initial.get()),
+            in_flight: 0,
+            cuts: 0,
+            last_cut: None,
+            peak: f64::from(config.max.get()),
+            is_searching: true,
+            grown: Duration::ZERO,
+            last_good: now,
+            last_used: now,
+            first_token: config.epoch,
+        })
+    }
+
+    /// Asks to make one call.
+    ///
+    /// # Errors
+    ///
+    /// When as many as allowed are in flight.
+    pub fn admit(&mut self, now: Instant) -> Result<Permit, Full> {
+        let pause = now.saturating_duration_since(self.last_used);
+        if self.in_flight == 0 && pause >= self.config.idle {
+            self.restart();
+        }
+        self.last_used = self.last_used.max(now);
+        if self.in_flight >= self.limit() {
+            return Err(Full { in_flight: self.in_flight, limit: self.limit() });
+        }
+        self.in_flight += 1;
+        Ok(Permit { cuts: self.cuts, since: now, has_spoken: false })
+    }
+
+    /// The first content of the answer has arrived: there was room for the call.
+    pub fn first_content(&mut self, permit: &mut Permit, now: Instant) {
+        if !permit.has_spoken {
+            permit.has_spoken = true;
+            self.learn(now.saturating_duration_since(permit.since));
+            self.grow(permit, now);
+        }
+    }
+
+    /// The first content is overdue: there was no room for the call.
+    pub fn overdue(&mut self, permit: &mut Permit, now: Instant) {
+        if !permit.has_spoken {
+            permit.has_spoken = true;
+            self.cut(permit, now);
+        }
+    }
+
+    /// The call is over; [`Signal::Neutral`] also when its future was dropped.
+    pub fn release(&mut self, mut permit: Permit, signal: Signal, now: Instant) {
+        match signal {
+            Signal::Good => self.first_content(&mut permit, now),
+            // It may be refused in the middle of its answer, too.
+            Signal::Overload => self.cut(&permit, now),
+            Signal::Neutral => {}
+        }
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.last_used = self.last_used.max(now);
+    }
+
+    /// Starts again from [`Config::initial`], as after a pause: when a breaker has closed again.
+    pub fn restart(&mut self) {
+        self.peak = self.peak.min(self.limit.max(self.min()));
+        self.limit = self.limit.min(f64::from(self.config.initial.get()));
+        self.is_searching = true;
+        self.grown = Duration::ZERO;
+    }
+
+    /// How many calls may be in flight.
+    pub fn limit(&self) -> u32 {
+        // At least 1 and at most a `u32`, see `Config`.
+        self.limit as u32
+    }
+
+    /// How many calls are in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// How often the limit was cut.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    fn min(&self) -> f64 {
+        f64::from(self.config.min.get())
+    }
+
+    fn cut(&mut self, permit: &Permit, now: Instant) {
+        let epoch = self.first_token.clamp(self.config.epoch, LONGEST_EPOCH.max(self.config.epoch));
+        let is_recent =
+            self.last_cut.is_some_and(|last| now.saturating_duration_since(last) < epoch);
+        if permit.cuts != self.cuts || is_recent {
+            return;
+        }
+        // Cut below the last peak: others want room as well, so leave them some (RFC 9438, 4.7).
+        let is_lower = self.limit < self.peak && !self.is_searching;
+        let share = if is_lower { (1.0 + self.config.cut) / 2.0 } else { 1.0 };
+        self.peak = self.limit * share;
+        self.limit = (self.limit * self.config.cut).max(self.min());
+        self.is_searching = false;
+        self.grown = Duration::ZERO;
+        self.cuts = self.cuts.wrapping_add(1);
+        self.last_cut = Some(now);
+        self.last_good = now;
+    }
+
+    fn grow(&mut self, permit: &Permit, now: Instant) {
+        let since = now.saturating_duration_since(self.last_good);
+        self.last_good = self.last_good.max(now);
+        // What was admitted before the cut was let in by a limit that was too high.
+        let is_in_use = f64::from(self.in_flight) * 2.0 >= self.limit;
+        if permit.cuts != self.cuts || !is_in_use {
+            return;
+        }
+        // A pause is no growth.
+        self.grown += since.min(self.first_token.max(self.config.epoch));
+        let target = if self.is_searching {
+            self.is_searching = self.limit + 1.0 < self.peak;
+            self.limit + 1.0
+        } else {
+            match self.config.growth {
+                Growth::Additive => self.limit + 1.0 / self.limit,
+                // By no more than one for each answer, however long ago the cut.
+                Growth::Cubic => self.cubic().min(self.limit + 1.0),
+            }
+        };
+        self.limit = self.limit.max(target.min(f64::from(self.config.max.get())));
+    }
+
+    fn cubic(&self) -> f64 {
+        let to_peak = (self.peak * (1.0 - self.config.cut) / CUBIC).cbrt();
+        CUBIC * (self.grown.as_secs_f64() - to_peak).powi(3) + self.peak
+    }
+
+    fn learn(&mut self, first_token: Duration) {
+        let factor =
+            if first_token > self.first_token { 1.0 + MEDIAN_STEP } else { 1.0 - MEDIAN_STEP };
+        let moved = self.first_token.mul_f64(factor);
+        self.first_token = moved.clamp(Duration::from_millis(1), LONGEST_EPOCH);
+    }
+}

@@ -1,0 +1,136 @@
+mod properties;
+
+use std::num::NonZeroU32;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Some moment; core has no clock, and its tests need only one reading of it.
+#[expect(clippy::disallowed_methods, reason = "any moment will do, and this is how to get one")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+/// Fills the limit; a second later all show their content, or not, and end. Returns the limit.
+fn round(limit: &mut Adaptive, now: &mut Instant, signal: Signal) -> u32 {
+    let mut permits = vec![];
+    while let Ok(permit) = limit.admit(*now) {
+        permits.push(permit);
+    }
+    *now += SECOND;
+    if signal == Signal::Good {
+        permits.iter_mut().for_each(|permit| limit.first_content(permit, *now));
+    }
+    for permit in permits {
+        limit.release(permit, signal, *now);
+    }
+    limit.limit()
+}
+
+fn check(config: Config, rounds: &str, expected: &[u32]) {
+    let mut now = start();
+    let mut limit = Adaptive::new(config, now).unwrap();
+    let limits: Vec<u32> = rounds
+        .chars()
+        .map(|kind| match kind {
+            '+' => round(&mut limit, &mut now, Signal::Good),
+            '-' => round(&mut limit, &mut now, Signal::Overload),
+            'n' => round(&mut limit, &mut now, Signal::Neutral),
+            _ => {
+                now += 60 * SECOND;
+                round(&mut limit, &mut now, Signal::Neutral)
+            }
+        })
+        .collect();
+    assert_eq!(limits, expected, "{rounds}");
+}
+
+#[test]
+fn doubles_until_the_first_cut_and_then_grows_by_one() {
+    let additive = Config { growth: Growth::Additive, ..Config::default() };
+    check(additive, "++++-+++", &[8, 16, 32, 64, 44, 45, 46, 47]);
+}
+
+#[test]
+fn cubic_is_fast_then_careful_then_fast() {
+    let cubic = Config { initial: number(100), ..Config::default() };
+    check(cubic, "-++++++++", &[70, 86, 95, 99, 99, 100, 102, 108, 121]);
+}
+
+#[test]
+fn stays_within_its_bounds() {
+    let narrow = Config { min: number(3), max: number(6), ..Config::default() };
+    check(narrow, "+++-----", &[6, 6, 6, 4, 3, 3, 3, 3]);
+}
+
+#[test]
+fn neutral_calls_change_nothing() {
+    check(Config::default(), "nnn", &[4, 4, 4]);
+}
+
+#[test]
+fn starts_again_after_a_pause() {
+    let mut now = start();
+    let mut limit = Adaptive::new(Config::default(), now).unwrap();
+    for _ in 0..4 {
+        round(&mut limit, &mut now, Signal::Good);
+    }
+    assert!(limit.limit() > 40);
+    now += 60 * SECOND;
+    let permit = limit.admit(now).unwrap();
+    assert_eq!(limit.limit(), 4);
+    limit.release(permit, Signal::Neutral, now);
+    assert_eq!(round(&mut limit, &mut now, Signal::Good), 8);
+}
+
+#[test]
+fn an_overdue_first_token_cuts_at_once_and_only_once() {
+    let mut now = start();
+    let mut limit =
+        Adaptive::new(Config { initial: number(10), ..Config::default() }, now).unwrap();
+    let mut permits: Vec<_> = (0..10).map(|_| limit.admit(now).unwrap()).collect();
+    now += 10 * SECOND;
+    for permit in &mut permits {
+        limit.overdue(permit, now);
+    }
+    assert_eq!((limit.limit(), limit.cuts(), limit.in_flight()), (7, 1, 10));
+    for permit in permits {
+        limit.release(permit, Signal::Overload, now + 10 * SECOND);
+    }
+    assert_eq!((limit.limit(), limit.cuts(), limit.in_flight()), (7, 1, 0));
+}
+
+#[test]
+fn settings_are_checked() {
+    let check = |config: Config, expected: &str| {
+        assert_eq!(Adaptive::new(config, start()).unwrap_err().to_string(), expected);
+    };
+    check(
+        Config { min: number(5), ..Config::default() },
+        "limits are not in order: min 5, initial 4, max 200",
+    );
+    check(Config { cut: 1.0, ..Config::default() }, "cut 1 is not from 0.1 to 0.99");
+    check(Config { cut: f64::NAN, ..Config::default() }, "cut NaN is not from 0.1 to 0.99");
+    check(
+        Config { idle: Duration::ZERO, ..Config::default() },
+        "idle of 0ns is not from 1 ms to 1 day",
+    );
+}
+
+#[test]
+fn what_outcomes_say_about_the_load() {
+    let check = |outcome, expected| assert_eq!(Signal::of(outcome), expected, "{outcome}");
+    check(Outcome::Finished(FinishClass::Length), Signal::Good);
+    check(Outcome::Finished(FinishClass::InsufficientResource), Signal::Overload);
+    check(Outcome::Failed(ErrorClass::of_status(429)), Signal::Overload);
+    check(Outcome::Failed(ErrorClass::of_status(503)), Signal::Overload);
+    check(Outcome::Failed(ErrorClass::of_status(529)), Signal::Overload);
+    check(Outcome::Failed(ErrorClass::of_status(500)), Signal::Neutral);
+    check(Outcome::Failed(ErrorClass::QuotaExhausted), Signal::Neutral);
+    check(Outcome::Abandoned, Signal::Neutral);
+}
