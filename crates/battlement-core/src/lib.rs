@@ -5,6 +5,7 @@
 //! them into one verdict. It performs no I/O, reads no clock and needs no runtime: time and
 //! randomness are arguments, so every decision can be tested in microseconds.
 
+pub mod bucket;
 mod code;
 mod dialect;
 mod failure;
