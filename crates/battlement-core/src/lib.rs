@@ -11,6 +11,7 @@ mod dialect;
 mod failure;
 mod finish;
 pub mod hint;
+pub mod ledger;
 mod outcome;
 mod read;
 pub mod request;

@@ -215,6 +215,16 @@ impl Bucket {
         self.apply(Step { cap: self.capacity(), add: self.worth(tokens) });
     }
 
+    /// The same bucket without its open reservations: what is charged stays charged.
+    pub(crate) fn bare(&self) -> Self {
+        Self { history: History::default(), ..*self }
+    }
+
+    /// When so many tokens more will have come back.
+    pub(crate) fn time_for(&self, tokens: u64, now: Instant) -> Instant {
+        self.after(self.worth(tokens), now)
+    }
+
     /// What must be at hand for a cost to pass.
     fn needed(&self, cost: u64) -> Result<i128, Refused> {
         let burst = self.rate.burst();
