@@ -13,6 +13,7 @@ mod finish;
 pub mod hint;
 pub mod ledger;
 mod outcome;
+pub mod queue;
 mod read;
 pub mod request;
 mod scan;
