@@ -8,6 +8,7 @@
 pub mod bucket;
 mod code;
 mod dialect;
+pub mod estimator;
 mod failure;
 mod finish;
 pub mod hint;

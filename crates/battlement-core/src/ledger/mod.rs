@@ -69,7 +69,7 @@ pub struct Estimate {
     pub input: u64,
     /// Those of the prompt that are expected to be read from a cache.
     pub cached_input: u64,
-    /// Tokens of the answer, of all choices; see the estimator.
+    /// Tokens of the answer, of all choices; see [`estimator`](crate::estimator).
     pub output: u64,
     /// The most tokens that the request allows, for all choices.
     pub max_output: Option<u64>,
