@@ -1,5 +1,6 @@
 mod headers;
 mod properties;
+mod utilisation;
 
 use std::time::Duration;
 
