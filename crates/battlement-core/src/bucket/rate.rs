@@ -1,0 +1,88 @@
+//! How much fits in how much time.
+
+use std::time::Duration;
+
+/// The largest amount and burst: a million times any quota that is sold.
+pub const MAX_AMOUNT: u64 = 1_000_000_000_000_000;
+/// The longest period: a leap year.
+pub const MAX_PERIOD: Duration = Duration::from_secs(366 * 86_400);
+
+/// An amount that comes back evenly over a period, and how much of it may be spent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    amount: u64,
+    period: Duration,
+    burst: u64,
+}
+
+impl Rate {
+    /// A rate whose whole amount may be spent at once, as most providers let it.
+    ///
+    /// # Errors
+    ///
+    /// Nothing can be spent at a rate of zero, and numbers beyond [`MAX_AMOUNT`] and [`MAX_PERIOD`]
+    /// are mistakes.
+    pub fn new(amount: u64, period: Duration) -> Result<Self, InvalidRate> {
+        Self { amount, period, burst: amount }.checked()
+    }
+
+    /// The same rate with another burst.
+    ///
+    /// # Errors
+    ///
+    /// A burst of zero would never let anything through.
+    pub fn with_burst(self, burst: u64) -> Result<Self, InvalidRate> {
+        Self { burst, ..self }.checked()
+    }
+
+    /// The same rate with another amount.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Rate::new`].
+    pub fn with_amount(self, amount: u64) -> Result<Self, InvalidRate> {
+        Self { amount, ..self }.checked()
+    }
+
+    /// What comes back in one period.
+    pub const fn amount(&self) -> u64 {
+        self.amount
+    }
+
+    /// The time in which the amount comes back.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// What may be spent at once.
+    pub const fn burst(&self) -> u64 {
+        self.burst
+    }
+
+    fn checked(self) -> Result<Self, InvalidRate> {
+        if self.amount == 0 || self.amount > MAX_AMOUNT {
+            Err(InvalidRate::Amount(self.amount))
+        } else if self.burst == 0 || self.burst > MAX_AMOUNT {
+            Err(InvalidRate::Burst(self.burst))
+        } else if self.period.is_zero() || self.period > MAX_PERIOD {
+            Err(InvalidRate::Period(self.period))
+        } else {
+            Ok(self)
+        }
+    }
+}
+
+/// Why a rate is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRate {
+    /// The amount is zero or beyond [`MAX_AMOUNT`].
+    #[error("an amount of {0} is not between 1 and {MAX_AMOUNT}")]
+    Amount(u64),
+    /// The burst is zero or beyond [`MAX_AMOUNT`].
+    #[error("a burst of {0} is not between 1 and {MAX_AMOUNT}")]
+    Burst(u64),
+    /// The period is zero or beyond [`MAX_PERIOD`].
+    #[error("a period of {0:?} is not between 1 ns and {MAX_PERIOD:?}")]
+    Period(Duration),
+}
