@@ -28,7 +28,11 @@ pub(crate) fn run() -> Result {
             "--",
             "-D",
             "warnings",
-        ]))
+        ]))?;
+        // Left out of all targets by `test = false`.
+        let hostile =
+            ["--package", "battlement-tests", "--test", "hostile", "--", "-D", "warnings"];
+        passed(cargo(&["clippy"]).args(hostile))
     });
     steps.run("documentation", || {
         let mut doc = cargo(&["doc", "--no-deps", "--workspace", "--all-features"]);
