@@ -89,7 +89,7 @@ impl Capture {
         }
         for (name, value) in &entry.headers {
             let (name, value) = named_header(name.as_bytes(), value.trim().as_bytes())?;
-            head.headers.append(name, value);
+            head.append(name, value)?;
         }
         let path = folder.join(&entry.file);
         if !fs::metadata(&path)

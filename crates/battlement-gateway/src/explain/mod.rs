@@ -51,7 +51,7 @@ fn one(file: &Path, arguments: &cli::Explain) -> anyhow::Result<()> {
     let mut input = Input::open(file)?;
     let mut head = input.take_head()?.unwrap_or_default();
     head.status = arguments.status.unwrap_or(head.status);
-    head.overwrite(&arguments.headers);
+    head.overwrite(&arguments.headers)?;
     let speaker =
         guess::speaker(arguments.dialect, arguments.provider, None, &head.headers, input.start());
     let file = file.to_string_lossy().into_owned();

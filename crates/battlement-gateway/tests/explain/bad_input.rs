@@ -46,6 +46,27 @@ fn heads() {
 }
 
 #[test]
+fn more_headers_than_fit() {
+    let heads: String = (0..30_000).map(|index| format!("{index:x}:\n")).collect();
+    let input = format!("HTTP/2 200\n{heads}\n{{}}");
+    assert!(input.len() < 256 * 1024);
+    check(&["-"], input.as_bytes(), &["standard input: more headers than an answer can have"]);
+
+    let names: Vec<_> = (0..30_000).map(|index| format!("-H{index:x}:")).collect();
+    let arguments: Vec<_> = names.iter().map(String::as_str).chain(["-"]).collect();
+    let output = explain(&arguments, b"{}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.starts_with(b"error: more headers than an answer can have"));
+
+    scratch("many/ok.json", "{}");
+    let headers: Vec<_> = (0..30_000).map(|index| format!(r#""{index:x}":"""#)).collect();
+    let headers = headers.join(",");
+    let manifest = format!(r#"{{"fixtures":[{{"file":"ok.json","headers":{{{headers}}}}}]}}"#);
+    let path = scratch("many/manifest.json", manifest);
+    check(&["--manifest", &path], b"", &["fixture `ok.json`: more headers than"]);
+}
+
+#[test]
 fn manifests() {
     let bad = |name: &str, content: &str, parts: &[&str]| {
         let path = scratch(name, content);
