@@ -3,6 +3,7 @@
 //! A status and a page of JSON do not tell somebody on call whether to wait, to pay, to rotate a
 //! key or to shorten a prompt. The verdict does; this is the verdict in sentences.
 
+mod encoding;
 mod guess;
 mod head;
 mod human;
@@ -78,16 +79,12 @@ fn all(manifest: &Manifest, as_json: bool) -> anyhow::Result<()> {
         let file = capture.file.clone();
         explain(file, input, &capture.head, speaker, capture.stream, manifest.now)
     });
-    if as_json {
-        let mut output = io::BufWriter::new(io::stdout().lock());
-        for explanation in explanations {
-            let line = json::line(&explanation?) + "\n";
-            output.write_all(line.as_bytes()).map_err(CannotWrite::from)?;
-        }
-        output.flush().map_err(CannotWrite::from)?;
-        return Ok(());
-    }
+    // All of them before the first is printed: half a list looks like a whole one.
     let explanations: Vec<_> = explanations.collect::<anyhow::Result<_>>()?;
+    if as_json {
+        let lines: String = explanations.iter().map(|one| json::line(one) + "\n").collect();
+        return print(&mut io::stdout().lock(), &lines);
+    }
     print(&mut anstream::stdout().lock(), &human::table(&explanations))
 }
 
@@ -100,6 +97,7 @@ fn explain(
     now: SystemTime,
 ) -> anyhow::Result<Explanation> {
     let Head { status, headers } = head;
+    encoding::check(input.name(), headers, input.start())?;
     let mut reader =
         Reader::new(speaker.dialect, speaker.provider, *status, headers).streamed(stream);
     input.for_each_piece(|piece| {

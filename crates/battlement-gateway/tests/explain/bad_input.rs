@@ -67,6 +67,29 @@ fn more_headers_than_fit() {
 }
 
 #[test]
+fn compressed_bodies() {
+    // An empty object, as gzip writes it.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0\x43\xbf\xa6\xa3\x02\0\0\0";
+    let zstd = b"\x28\xb5\x2f\xfd\x04\x58\x11\0\0{}";
+    let decode = "must be decoded first";
+    let good = scratch("compressed/good.json", "{}");
+    let file = scratch("compressed/answer.gz", gzip);
+    let entries = r#"{"fixtures":[{"file":"good.json"},{"file":"answer.gz"}]}"#;
+    let manifest = scratch("compressed/manifest.json", entries);
+    for last in ["--json", "--stream"] {
+        check(&["-", last], gzip, &["standard input: the body is compressed with gzip", decode]);
+        check(&[&file, last], b"", &[&file, "the body is compressed with gzip", decode]);
+        check(&["-", last], zstd, &["the body is compressed with zstd", decode]);
+        let whole = b"HTTP/2 200\ncontent-encoding: br\n\n\x0b\x00\x80{}\x03";
+        check(&["-", last], whole, &["the body is compressed, as `content-encoding: br`", decode]);
+        let header = "content-encoding: deflate";
+        check(&[&good, "-H", header, last], b"", &[&good, header, decode]);
+    }
+    check(&["--manifest", &manifest], b"", &["answer.gz", "compressed with gzip", decode]);
+    check(&["--manifest", &manifest, "--json"], b"", &["answer.gz", "with gzip", decode]);
+}
+
+#[test]
 fn manifests() {
     let bad = |name: &str, content: &str, parts: &[&str]| {
         let path = scratch(name, content);
