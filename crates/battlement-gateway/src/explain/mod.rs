@@ -19,6 +19,7 @@ use std::{
     time::SystemTime,
 };
 
+use anyhow::bail;
 use battlement_core::{End, Reader, Verdict, hint};
 use http::StatusCode;
 
@@ -43,8 +44,8 @@ pub(crate) fn run(arguments: &cli::Explain) -> anyhow::Result<()> {
     match (&arguments.manifest, &arguments.file) {
         (Some(manifest), _) => all(&Manifest::open(manifest)?, arguments.json),
         (None, Some(file)) => one(file, arguments),
-        // The command line asks for one of them.
-        (None, None) => Ok(()),
+        // The command line asks for one of them; others may make the arguments, too.
+        (None, None) => bail!("nothing to explain: neither a file nor a manifest is named"),
     }
 }
 

@@ -20,8 +20,27 @@ fn check(arguments: &[&str], input: &[u8], parts: &[&str]) {
 fn files() {
     check(&["no/such/file.json"], b"", &["cannot open no/such/file.json", "(os error 2)"]);
     check(&[env!("CARGO_MANIFEST_DIR")], b"", &["cannot read", env!("CARGO_MANIFEST_DIR")]);
-    check(&[], b"", &["<FILE>"]);
+    check(&[], b"", &["FILE", "--manifest", "required"]);
+    check(&["--json"], b"", &["FILE", "--manifest", "required"]);
     check(&["a.json", "--manifest", "b.json"], b"", &["--manifest", "cannot be used with"]);
+}
+
+#[test]
+fn nothing_to_explain_is_an_error_without_a_command_line_too() {
+    use battlement_gateway::cli::{Cli, Command, Explain};
+
+    let arguments = Explain {
+        file: None,
+        dialect: None,
+        provider: None,
+        status: None,
+        headers: Vec::new(),
+        stream: false,
+        json: false,
+        manifest: None,
+    };
+    let error = battlement_gateway::run(&Cli { command: Command::Explain(arguments) }).unwrap_err();
+    assert!(error.to_string().starts_with("nothing to explain"), "{error}");
 }
 
 #[test]
