@@ -68,6 +68,12 @@ fn one(file: &Path, arguments: &cli::Explain) -> anyhow::Result<()> {
 }
 
 fn all(manifest: &Manifest, as_json: bool) -> anyhow::Result<()> {
+    for name in &manifest.strangers {
+        // Its habits are unknown, and the rest of its answers is still worth reading.
+        let warning = format!("unknown provider `{}`, read as generic", name.escape_debug());
+        // Not `eprintln!`, which panics when nobody reads the errors.
+        let _written = writeln!(io::stderr(), "warning: {warning}");
+    }
     let explanations = manifest.captures.iter().map(|capture| {
         let input = Input::open(&capture.path)?;
         let speaker = guess::speaker(
