@@ -145,5 +145,9 @@ fn a_reader_that_leaves_is_no_failure() {
 fn help_names_the_dialects() {
     let text = printed(&["--help"], b"");
     assert!(text.contains("anthropic_messages") && text.contains("github_models"), "{text}");
+    assert!(
+        text.contains("The request asked for a stream; matters for an empty body only"),
+        "{text}"
+    );
     assert!(explain(&["--help"], b"").status.success());
 }
