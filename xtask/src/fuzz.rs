@@ -83,7 +83,8 @@ fn fuzz(targets: &[String], each: Duration, extra: &[&str]) -> Result {
     // With a target named, build scripts and macros are built without the instrumentation, which
     // they could not be linked with.
     let mut build = cargo(&["build", "--release", "--manifest-path", "tests/fuzz/Cargo.toml"]);
-    build.args(["--target", &host]).env("RUSTFLAGS", INSTRUMENTATION.join(" "));
+    // Locked, so that a lock which has fallen behind is noticed and not quietly rewritten.
+    build.args(["--locked", "--target", &host]).env("RUSTFLAGS", INSTRUMENTATION.join(" "));
     for target in targets {
         build.args(["--bin", target]);
     }

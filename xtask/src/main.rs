@@ -19,8 +19,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test                  everything that must pass: unit, integration and documentation tests, and
-                        each fuzz target for a few seconds
+  test                  everything that must pass: unit, integration and documentation tests,
+                        hostile answers of a gigabyte, and each fuzz target for a few seconds
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
                         alone, oldest compiler, the architecture's promises
   atlas                 rewrite docs/failure-atlas.md from the table of codes

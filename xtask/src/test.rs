@@ -16,6 +16,11 @@ pub(crate) fn run() -> Result {
     steps.run("tests", || {
         passed(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
     });
+    // Not one of the above, as a gigabyte of hostile answer takes too long without optimization.
+    steps.run("hostile answers", || {
+        let package = ["--package", "battlement-tests", "--test", "hostile"];
+        passed(cargo(&["test", "--release"]).args(package))
+    });
     match fuzz::missing() {
         None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),
         Some(why) => steps.not_run("fuzz targets", &why),

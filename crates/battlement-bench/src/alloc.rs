@@ -1,3 +1,4 @@
+// unsafe: a global allocator cannot be written without; it counts, and hands on to the system's.
 #![expect(unsafe_code, reason = "a global allocator can only be written with unsafe")]
 
 //! Counts what a piece of work asks of the allocator.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use battlement_core::{Dialect, Provider};
 use clap::{
-    Args, Parser, Subcommand,
+    ArgGroup, Args, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -31,11 +31,11 @@ pub enum Command {
     Explain(Explain),
 }
 
-/// What `battlement explain` is told.
+/// What `battlement explain` is told: a file or a manifest, and what is known besides.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("answers").args(["file", "manifest"]).required(true))]
 pub struct Explain {
     /// The body of an answer, or a whole answer as `curl -i` prints it; `-` reads standard input
-    #[arg(required_unless_present = "manifest")]
     pub file: Option<PathBuf>,
 
     /// The wire format; guessed from headers and body if left out
@@ -66,7 +66,7 @@ pub struct Explain {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["file", "dialect", "provider", "status", "headers", "stream"],
+        conflicts_with_all = ["dialect", "provider", "status", "headers", "stream"],
     )]
     pub manifest: Option<PathBuf>,
 }

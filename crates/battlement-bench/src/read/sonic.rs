@@ -1,3 +1,4 @@
+// unsafe: the peer's fastest forms skip checks, and a comparison has to be with those as well.
 #![expect(unsafe_code, reason = "sonic-rs's unchecked forms are its fastest, and they are unsafe")]
 
 //! OpenAI chat completions, as read with `sonic-rs`, checked and unchecked.

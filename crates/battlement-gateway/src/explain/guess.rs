@@ -8,7 +8,8 @@ use http::HeaderMap;
 pub(crate) struct Speaker {
     pub(crate) dialect: Dialect,
     pub(crate) provider: Provider,
-    pub(crate) is_guess: bool,
+    pub(crate) dialect_is_guess: bool,
+    pub(crate) provider_is_guess: bool,
 }
 
 /// Fills in what is not known: from headers and the first bytes of the body.
@@ -20,16 +21,18 @@ pub(crate) fn speaker(
     start: &[u8],
 ) -> Speaker {
     if let (Some(dialect), Some(provider)) = (dialect, provider) {
-        return Speaker { dialect, provider, is_guess: false };
+        let (dialect_is_guess, provider_is_guess) = (false, false);
+        return Speaker { dialect, provider, dialect_is_guess, provider_is_guess };
     }
     let (guess, sender) = detect::of_answer(endpoint, headers, start);
     Speaker {
+        dialect_is_guess: dialect.is_none(),
+        provider_is_guess: provider.is_none(),
         dialect: dialect
             .or(guess)
             .or_else(|| provider.map(usual_dialect))
             .unwrap_or(Dialect::OpenAiChat),
         provider: provider.unwrap_or(sender),
-        is_guess: true,
     }
 }
 

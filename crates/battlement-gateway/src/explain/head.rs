@@ -44,7 +44,7 @@ impl Head {
         let mut head = Self { status: status(&code)?, ..Self::default() };
         for line in lines {
             let (name, value) = header_line(line)?;
-            head.headers.append(name, value);
+            head.append(name, value)?;
         }
         Ok(head)
     }
@@ -54,14 +54,27 @@ impl Head {
         httpdate::parse_http_date(self.headers.get(http::header::DATE)?.to_str().ok()?).ok()
     }
 
+    /// Adds a header beside those of the same name.
+    pub(crate) fn append(&mut self, name: HeaderName, value: HeaderValue) -> anyhow::Result<()> {
+        // The plain `append` panics beyond the 24 thousand names that fit.
+        match self.headers.try_append(name, value) {
+            Ok(_) => Ok(()),
+            Err(_) => bail!("more headers than an answer can have: {}", self.headers.len()),
+        }
+    }
+
     /// Puts headers in the place of those of the same name.
-    pub(crate) fn overwrite(&mut self, headers: &[(HeaderName, HeaderValue)]) {
+    pub(crate) fn overwrite(
+        &mut self,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> anyhow::Result<()> {
         for (name, _) in headers {
             self.headers.remove(name);
         }
         for (name, value) in headers {
-            self.headers.append(name, value.clone());
+            self.append(name.clone(), value.clone())?;
         }
+        Ok(())
     }
 }
 
@@ -124,7 +137,7 @@ mod tests {
     #[test]
     fn values_on_the_command_line_win() {
         let mut head = Head::parse(b"HTTP/2 429 \r\nA: 1\r\nA: 2\r\nb: x:y \xFF\r\n").unwrap();
-        head.overwrite(&[header("a: 3").unwrap(), header("a:4").unwrap()]);
+        head.overwrite(&[header("a: 3").unwrap(), header("a:4").unwrap()]).unwrap();
         assert_eq!(head.status, 429);
         assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["3", "4"]);
         assert_eq!(head.headers["b"].as_bytes(), b"x:y \xFF");

@@ -16,7 +16,7 @@ use battlement_core::{
 };
 use http::StatusCode;
 
-use super::Explanation;
+use super::{Explanation, guess::Speaker};
 use words::{grouped, harmless, waiting, wrapped};
 
 /// Where lines end, and where the second column begins.
@@ -42,8 +42,7 @@ pub(crate) fn page(explanation: &Explanation) -> String {
     page.gap();
 
     page.row("status", &status_words(*status));
-    let guessed = if speaker.is_guess { " (guessed)" } else { "" };
-    page.row("read as", &format!("{} from {}{guessed}", speaker.dialect, speaker.provider));
+    page.row("read as", &speaker_words(*speaker));
     page.finishes(&verdict.finishes);
     if let Some(end) = verdict.stream_end {
         page.row("stream", stream_words(end));
@@ -255,6 +254,17 @@ fn status_words(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
+    }
+}
+
+/// Either part may have been told and the other guessed: the mark follows what it is about.
+fn speaker_words(speaker: Speaker) -> String {
+    let Speaker { dialect, provider, .. } = speaker;
+    match (speaker.dialect_is_guess, speaker.provider_is_guess) {
+        (false, false) => format!("{dialect} from {provider}"),
+        (true, false) => format!("{dialect} (guessed) from {provider}"),
+        (false, true) => format!("{dialect} from {provider} (guessed)"),
+        (true, true) => format!("{dialect} from {provider} (both guessed)"),
     }
 }
 

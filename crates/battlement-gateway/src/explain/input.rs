@@ -42,6 +42,11 @@ impl Input {
         Ok(input)
     }
 
+    /// What to call it in a message.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The first bytes that have not been taken yet: a piece of them, or all that there are.
     pub(crate) fn start(&self) -> &[u8] {
         &self.start

@@ -1,7 +1,7 @@
 //! A manifest: a list of captured answers, each with its head.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -13,12 +13,14 @@ use serde::Deserialize;
 
 use super::head::{Head, named_header, status};
 
-/// A manifest that has been checked: every file is there, every name is known.
+/// A manifest that has been checked: every file is there, every dialect is known.
 #[derive(Debug)]
 pub(crate) struct Manifest {
     /// The moment that dates in the answers are relative to.
     pub(crate) now: SystemTime,
     pub(crate) captures: Vec<Capture>,
+    /// Providers that nobody has heard of.
+    pub(crate) strangers: BTreeSet<String>,
 }
 
 /// One captured answer.
@@ -73,11 +75,14 @@ impl Manifest {
                 .with_context(|| format!("{name}: `reference_now` is too far in the future"))?,
         };
         let folder = path.parent().unwrap_or(Path::new(""));
+        let providers = written.fixtures.iter().filter_map(|entry| entry.provider.as_ref());
+        let is_stranger = |name: &&String| name.parse::<Provider>().is_err();
+        let strangers = providers.filter(is_stranger).cloned().collect();
         let captures = written.fixtures.into_iter().map(|entry| {
             let file = entry.file.clone();
             Capture::check(entry, folder).with_context(|| format!("{name}: fixture `{file}`"))
         });
-        Ok(Self { now, captures: captures.collect::<anyhow::Result<_>>()? })
+        Ok(Self { now, captures: captures.collect::<anyhow::Result<_>>()?, strangers })
     }
 }
 
@@ -89,7 +94,7 @@ impl Capture {
         }
         for (name, value) in &entry.headers {
             let (name, value) = named_header(name.as_bytes(), value.trim().as_bytes())?;
-            head.headers.append(name, value);
+            head.append(name, value)?;
         }
         let path = folder.join(&entry.file);
         if !fs::metadata(&path)
@@ -102,7 +107,6 @@ impl Capture {
             file: entry.file,
             path,
             dialect: entry.dialect.map(|name| name.parse()).transpose()?,
-            // Its habits are unknown, and the rest of the answer is still worth reading.
             provider: entry.provider.map(|name| name.parse().unwrap_or(Provider::Generic)),
             endpoint: entry.endpoint,
             head,

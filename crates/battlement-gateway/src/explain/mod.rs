@@ -3,6 +3,7 @@
 //! A status and a page of JSON do not tell somebody on call whether to wait, to pay, to rotate a
 //! key or to shorten a prompt. The verdict does; this is the verdict in sentences.
 
+mod encoding;
 mod guess;
 mod head;
 mod human;
@@ -18,6 +19,7 @@ use std::{
     time::SystemTime,
 };
 
+use anyhow::bail;
 use battlement_core::{End, Reader, Verdict, hint};
 use http::StatusCode;
 
@@ -42,8 +44,8 @@ pub(crate) fn run(arguments: &cli::Explain) -> anyhow::Result<()> {
     match (&arguments.manifest, &arguments.file) {
         (Some(manifest), _) => all(&Manifest::open(manifest)?, arguments.json),
         (None, Some(file)) => one(file, arguments),
-        // The command line asks for one of them.
-        (None, None) => Ok(()),
+        // The command line asks for one of them; others may make the arguments, too.
+        (None, None) => bail!("nothing to explain: neither a file nor a manifest is named"),
     }
 }
 
@@ -51,7 +53,7 @@ fn one(file: &Path, arguments: &cli::Explain) -> anyhow::Result<()> {
     let mut input = Input::open(file)?;
     let mut head = input.take_head()?.unwrap_or_default();
     head.status = arguments.status.unwrap_or(head.status);
-    head.overwrite(&arguments.headers);
+    head.overwrite(&arguments.headers)?;
     let speaker =
         guess::speaker(arguments.dialect, arguments.provider, None, &head.headers, input.start());
     let file = file.to_string_lossy().into_owned();
@@ -66,6 +68,12 @@ fn one(file: &Path, arguments: &cli::Explain) -> anyhow::Result<()> {
 }
 
 fn all(manifest: &Manifest, as_json: bool) -> anyhow::Result<()> {
+    for name in &manifest.strangers {
+        // Its habits are unknown, and the rest of its answers is still worth reading.
+        let warning = format!("unknown provider `{}`, read as generic", name.escape_debug());
+        // Not `eprintln!`, which panics when nobody reads the errors.
+        let _written = writeln!(io::stderr(), "warning: {warning}");
+    }
     let explanations = manifest.captures.iter().map(|capture| {
         let input = Input::open(&capture.path)?;
         let speaker = guess::speaker(
@@ -78,16 +86,12 @@ fn all(manifest: &Manifest, as_json: bool) -> anyhow::Result<()> {
         let file = capture.file.clone();
         explain(file, input, &capture.head, speaker, capture.stream, manifest.now)
     });
-    if as_json {
-        let mut output = io::BufWriter::new(io::stdout().lock());
-        for explanation in explanations {
-            let line = json::line(&explanation?) + "\n";
-            output.write_all(line.as_bytes()).map_err(CannotWrite::from)?;
-        }
-        output.flush().map_err(CannotWrite::from)?;
-        return Ok(());
-    }
+    // All of them before the first is printed: half a list looks like a whole one.
     let explanations: Vec<_> = explanations.collect::<anyhow::Result<_>>()?;
+    if as_json {
+        let lines: String = explanations.iter().map(|one| json::line(one) + "\n").collect();
+        return print(&mut io::stdout().lock(), &lines);
+    }
     print(&mut anstream::stdout().lock(), &human::table(&explanations))
 }
 
@@ -100,6 +104,7 @@ fn explain(
     now: SystemTime,
 ) -> anyhow::Result<Explanation> {
     let Head { status, headers } = head;
+    encoding::check(input.name(), headers, input.start())?;
     let mut reader =
         Reader::new(speaker.dialect, speaker.provider, *status, headers).streamed(stream);
     input.for_each_piece(|piece| {

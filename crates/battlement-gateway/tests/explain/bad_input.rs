@@ -20,8 +20,27 @@ fn check(arguments: &[&str], input: &[u8], parts: &[&str]) {
 fn files() {
     check(&["no/such/file.json"], b"", &["cannot open no/such/file.json", "(os error 2)"]);
     check(&[env!("CARGO_MANIFEST_DIR")], b"", &["cannot read", env!("CARGO_MANIFEST_DIR")]);
-    check(&[], b"", &["<FILE>"]);
+    check(&[], b"", &["FILE", "--manifest", "required"]);
+    check(&["--json"], b"", &["FILE", "--manifest", "required"]);
     check(&["a.json", "--manifest", "b.json"], b"", &["--manifest", "cannot be used with"]);
+}
+
+#[test]
+fn nothing_to_explain_is_an_error_without_a_command_line_too() {
+    use battlement_gateway::cli::{Cli, Command, Explain};
+
+    let arguments = Explain {
+        file: None,
+        dialect: None,
+        provider: None,
+        status: None,
+        headers: Vec::new(),
+        stream: false,
+        json: false,
+        manifest: None,
+    };
+    let error = battlement_gateway::run(&Cli { command: Command::Explain(arguments) }).unwrap_err();
+    assert!(error.to_string().starts_with("nothing to explain"), "{error}");
 }
 
 #[test]
@@ -43,6 +62,50 @@ fn heads() {
     check(&["-"], b"HTTP/2 200\nno colon\n\n{}", &["standard input: `no colon`"]);
     let endless = [&b"HTTP/2 200\r\n"[..], &b"a: b\r\n".repeat(60_000)].concat();
     check(&["-"], &endless, &["the headers have no end"]);
+}
+
+#[test]
+fn more_headers_than_fit() {
+    let heads: String = (0..30_000).map(|index| format!("{index:x}:\n")).collect();
+    let input = format!("HTTP/2 200\n{heads}\n{{}}");
+    assert!(input.len() < 256 * 1024);
+    check(&["-"], input.as_bytes(), &["standard input: more headers than an answer can have"]);
+
+    let names: Vec<_> = (0..30_000).map(|index| format!("-H{index:x}:")).collect();
+    let arguments: Vec<_> = names.iter().map(String::as_str).chain(["-"]).collect();
+    let output = explain(&arguments, b"{}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.starts_with(b"error: more headers than an answer can have"));
+
+    scratch("many/ok.json", "{}");
+    let headers: Vec<_> = (0..30_000).map(|index| format!(r#""{index:x}":"""#)).collect();
+    let headers = headers.join(",");
+    let manifest = format!(r#"{{"fixtures":[{{"file":"ok.json","headers":{{{headers}}}}}]}}"#);
+    let path = scratch("many/manifest.json", manifest);
+    check(&["--manifest", &path], b"", &["fixture `ok.json`: more headers than"]);
+}
+
+#[test]
+fn compressed_bodies() {
+    // An empty object, as gzip writes it.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0\x43\xbf\xa6\xa3\x02\0\0\0";
+    let zstd = b"\x28\xb5\x2f\xfd\x04\x58\x11\0\0{}";
+    let decode = "must be decoded first";
+    let good = scratch("compressed/good.json", "{}");
+    let file = scratch("compressed/answer.gz", gzip);
+    let entries = r#"{"fixtures":[{"file":"good.json"},{"file":"answer.gz"}]}"#;
+    let manifest = scratch("compressed/manifest.json", entries);
+    for last in ["--json", "--stream"] {
+        check(&["-", last], gzip, &["standard input: the body is compressed with gzip", decode]);
+        check(&[&file, last], b"", &[&file, "the body is compressed with gzip", decode]);
+        check(&["-", last], zstd, &["the body is compressed with zstd", decode]);
+        let whole = b"HTTP/2 200\ncontent-encoding: br\n\n\x0b\x00\x80{}\x03";
+        check(&["-", last], whole, &["the body is compressed, as `content-encoding: br`", decode]);
+        let header = "content-encoding: deflate";
+        check(&[&good, "-H", header, last], b"", &[&good, header, decode]);
+    }
+    check(&["--manifest", &manifest], b"", &["answer.gz", "compressed with gzip", decode]);
+    check(&["--manifest", &manifest, "--json"], b"", &["answer.gz", "with gzip", decode]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{fixture, printed};
+use crate::{explain, fixture, printed, scratch};
 
 #[test]
 fn as_expected() {
@@ -87,7 +87,6 @@ fn what_is_left_out_is_guessed() {
     let folder = scratch_folder();
     let manifest = json!({ "fixtures": [
         { "file": "bare.sse" },
-        { "file": "bare.sse", "provider": "someone new", "dialect": "anthropic_messages" },
         { "file": "limited.json", "status": 429, "headers": { "Retry-After": "2" } },
     ]});
     fs::write(folder.join("bare.sse"), fs::read(fixture("anthropic/stream_cut.sse")).unwrap())
@@ -98,11 +97,32 @@ fn what_is_left_out_is_guessed() {
     let text = printed(&["--manifest", &manifest, "--json"], b"");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
-    assert_eq!(outcomes, ["stream_cut", "stream_cut", "rate_limit_other"]);
-    assert_eq!(lines[2]["retry_after_ms"], 2000);
+    assert_eq!(outcomes, ["stream_cut", "rate_limit_other"]);
+    assert_eq!(lines[1]["retry_after_ms"], 2000);
+}
+
+#[test]
+fn an_unknown_provider_is_warned_of_once_and_read_as_generic() {
+    scratch("strangers/limited.json", "{}");
+    let entry =
+        |provider: &str| json!({"file": "limited.json", "status": 429, "provider": provider});
+    let entries = ["someone new", "groq", "someone new", "red\u{1b}[31m"].map(entry);
+    let manifest = json!({"fixtures": entries}).to_string();
+    let path = scratch("strangers/manifest.json", manifest);
+    for last in [&["--json"][..], &[]] {
+        let output = explain(&[&["--manifest", path.as_str()], last].concat(), b"");
+        assert!(output.status.success());
+        let expected = "\
+warning: unknown provider `red\\u{1b}[31m`, read as generic
+warning: unknown provider `someone new`, read as generic
+";
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.matches("rate_limit_other").count(), 4, "{text}");
+    }
 }
 
 fn scratch_folder() -> std::path::PathBuf {
-    let file = crate::scratch("guessed/.keep", "");
+    let file = scratch("guessed/.keep", "");
     std::path::Path::new(&file).parent().unwrap().to_owned()
 }

@@ -90,6 +90,13 @@ fn a_whole_http_answer_brings_its_head() {
 }
 
 #[test]
+fn a_body_that_has_been_decoded_is_read() {
+    let input = format!("HTTP/2 429\ncontent-encoding: gzip\n\n{LIMITED}");
+    let found = object(&["-", "-H", "content-encoding: identity"], input.as_bytes());
+    assert_eq!(found["outcome"], "rate_limit_tokens");
+}
+
+#[test]
 fn a_head_may_come_without_a_body() {
     let found = object(&["-"], b"HTTP/2 401\r\nx-request-id: 1");
     assert_eq!(found["outcome"], "auth");
@@ -138,5 +145,9 @@ fn a_reader_that_leaves_is_no_failure() {
 fn help_names_the_dialects() {
     let text = printed(&["--help"], b"");
     assert!(text.contains("anthropic_messages") && text.contains("github_models"), "{text}");
+    assert!(
+        text.contains("The request asked for a stream; matters for an empty body only"),
+        "{text}"
+    );
     assert!(explain(&["--help"], b"").status.success());
 }

@@ -63,7 +63,7 @@ ok: tool_call
 The model asks for a tool: run it and send the result back.
 
   status      200 OK
-  read as     openai_chat from groq (guessed)
+  read as     openai_chat (guessed) from groq
   finish      choice 0: stop, which means complete
               choice 1: tool_calls, which means tool_call
   tokens      2,006 in (1,920 from cache), 300 out (192 reasoning), 2,306 in total
@@ -89,11 +89,23 @@ the status said.
   handled by  retry, breaker, continuation, fallback
 
   status      200 OK
-  read as     anthropic_messages from anthropic (guessed)
+  read as     anthropic_messages from anthropic (both guessed)
   stream      cut: it ended too early, or broke
   tokens      at least 25 in, 1 out, 26 in total
 ";
     assert_eq!(found, expected, "found:\n{found}");
+}
+
+#[test]
+fn what_is_guessed_is_told_apart() {
+    let check = |arguments: &[&str], expected: &str| {
+        let found = printed(&[&["-"], arguments].concat(), b"{}");
+        assert!(found.contains(&format!("  read as     {expected}\n")), "{found}");
+    };
+    check(&[], "openai_chat from generic (both guessed)");
+    check(&["--provider", "cohere"], "cohere_v2 (guessed) from cohere");
+    check(&["--dialect", "gemini"], "gemini from generic (guessed)");
+    check(&["--dialect", "gemini", "--provider", "vertex"], "gemini from vertex");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+// unsafe: functions for one instruction set are called where the processor has been asked for it.
 #![allow(unsafe_code, reason = "the processor's own instructions are asked for the same")]
 
 use proptest::prelude::*;
