@@ -41,3 +41,26 @@ fn padding_in_the_middle() {
     let (start, end) = STOP.split_at(19);
     check(&format!("{}{}", base64(start.as_bytes()), base64(end.as_bytes())));
 }
+
+/// Also in a frame whose checksum is wrong, where the output that passed still counts as delivered.
+#[test]
+fn a_wrong_character_anywhere() {
+    let event = r#"{"generation":"Paris","stop_reason":null}"#;
+    let good = base64(event.as_bytes());
+    for at in 0..good.len() {
+        for wrong in ["'", "=", "\\", "%%"] {
+            let mut bytes = good.clone();
+            bytes.replace_range(at..=at, wrong);
+            let payload = format!("{{\"bytes\":\"{bytes}\"}}");
+            let mut frame = frame(&[(":event-type", "chunk")], payload.as_bytes());
+            if let Some(last) = frame.last_mut() {
+                *last ^= 1;
+            }
+            let whole = read(Dialect::BedrockInvoke, Framing::EventStream, &frame, frame.len());
+            for longest in [1, 3, 17] {
+                let split = read(Dialect::BedrockInvoke, Framing::EventStream, &frame, longest);
+                assert_eq!(split, whole, "{wrong} at {at} in slices of {longest}");
+            }
+        }
+    }
+}

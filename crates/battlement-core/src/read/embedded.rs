@@ -42,24 +42,20 @@ impl Embedded {
         let mut chunk = [0; CHUNK];
         let mut len = std::mem::take(&mut self.waiting);
         chunk[..len].copy_from_slice(&self.quad[..len]);
+        let mut wrong = false;
         for &byte in raw {
             // The only escape that anybody writes in base64 is the slash's.
-            if std::mem::take(&mut self.escape) && byte != b'/' {
-                self.broken = true;
-            }
+            wrong |= std::mem::take(&mut self.escape) && byte != b'/';
             match byte {
-                b'\\' => {
-                    self.escape = true;
-                    continue;
-                }
-                b'=' => {
-                    self.padded = true;
-                    continue;
-                }
-                _ => self.broken |= self.padded,
+                b'\\' => self.escape = true,
+                b'=' => self.padded = true,
+                _ => wrong |= self.padded,
             }
-            if self.broken {
+            if wrong {
                 break;
+            }
+            if matches!(byte, b'\\' | b'=') {
+                continue;
             }
             chunk[len] = byte;
             len += 1;
@@ -70,6 +66,8 @@ impl Embedded {
         }
         let whole = len - len % 4;
         self.decode(&chunk[..whole], sink);
+        // Not before: what stands in front of it has been read, however it was split.
+        self.broken |= wrong;
         self.waiting = len - whole;
         self.quad[..self.waiting].copy_from_slice(&chunk[whole..len]);
     }
@@ -87,6 +85,9 @@ impl Embedded {
     /// Decodes as far as it goes, so that what is read does not depend on where the pieces ended.
     fn decode(&mut self, characters: &[u8], sink: &mut impl Sink) {
         let mut bytes = [0; CHUNK / 4 * 3];
+        if self.broken {
+            return;
+        }
         if let Ok(len) = STANDARD_NO_PAD.decode_slice(characters, &mut bytes) {
             self.reader.feed(&bytes[..len], sink);
             return;
