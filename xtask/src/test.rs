@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Result, fuzz,
-    steps::{Steps, cargo, is_ci, passed},
+    steps::{Steps, cargo, is_ci, passed, root},
 };
 
 /// Long enough to read the seeds and to notice a target that fails at once.
@@ -20,6 +20,18 @@ pub(crate) fn run() -> Result {
     steps.run("hostile answers", || {
         let package = ["--package", "battlement-tests", "--test", "hostile"];
         passed(cargo(&["test", "--release"]).args(package))
+    });
+    // Every interleaving of two threads, for what is shared without a lock. In a folder of its own:
+    // other flags would throw away what the tests above have built.
+    steps.run("models of threads", || {
+        let package = ["--package", "battlement-core", "--test", "loom_budget"];
+        let target = root().join("target/loom");
+        passed(
+            cargo(&["test", "--release"])
+                .args(package)
+                .env("RUSTFLAGS", "--cfg loom")
+                .env("CARGO_TARGET_DIR", target),
+        )
     });
     match fuzz::missing() {
         None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),
