@@ -79,7 +79,7 @@ pub fn of_answer(
     let in_path = path.and_then(|path| of_path(&Method::POST, path)).and_then(|row| row.dialect);
     let in_headers = of_headers(headers);
     let in_body = shape.dialect(in_headers, headers);
-    let dialect = in_path.or(in_body).or(in_headers.map(usual_dialect));
+    let dialect = in_path.or(in_body).or(in_headers.and_then(Provider::usual_dialect));
     let provider = in_headers
         .or_else(|| shape.provider())
         .or_else(|| path.and_then(provider_of_path))
@@ -296,7 +296,7 @@ impl<'a> Shape<'a> {
         }
         // Flat messages are Cohere's, Mistral's and many a proxy's: the provider decides.
         match provider {
-            Some(provider) => Some(usual_dialect(provider)),
+            Some(provider) => provider.usual_dialect(),
             None => (!self.keys.is_empty()).then_some(Dialect::OpenAiChat),
         }
     }
@@ -324,17 +324,6 @@ impl<'a> Shape<'a> {
         // As flat as Mistral's and SGLang's, which have an `object`.
         let flat = ["message", "type", "param", "code"].iter().all(|key| self.has(key));
         (flat && self.object.is_empty()).then_some(Provider::Cerebras)
-    }
-}
-
-/// What a provider speaks when nothing says otherwise.
-fn usual_dialect(provider: Provider) -> Dialect {
-    match provider {
-        Provider::Anthropic => Dialect::AnthropicMessages,
-        Provider::Gemini | Provider::Vertex => Dialect::Gemini,
-        Provider::Bedrock => Dialect::BedrockConverse,
-        Provider::Cohere => Dialect::CohereV2,
-        _ => Dialect::OpenAiChat,
     }
 }
 
