@@ -11,7 +11,7 @@ mod place;
 
 use std::borrow::Cow;
 
-use self::place::{Place, data_url_mime, inside_array, is_server_tool, media_of};
+use self::place::{Place, data_url_mime, inside_array, is_server_tool, media_of, medium_of_type};
 use super::{
     cursor::{Cursor, Event, NotJson, Text},
     estimate::{AUDIO_TOKENS, DOCUMENT_TOKENS, Estimator, IMAGE_TOKENS, MESSAGE_TOKENS},
@@ -77,10 +77,21 @@ struct Blob<'a> {
     data: Option<Text<'a>>,
 }
 
+/// A container that has begun.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    place: Place,
+    /// The medium that the `type` of a part names.
+    named: Option<Place>,
+    /// A medium that says not what it is: what to take it for if `type` is silent.
+    untold: Option<Place>,
+}
+
 struct Reader<'a> {
     fields: Fields,
     estimator: Estimator,
     blob: Blob<'a>,
+    open: Vec<Open>,
 }
 
 impl Fields {
@@ -91,14 +102,14 @@ impl Fields {
             fields: Self::default(),
             estimator: Estimator::default(),
             blob: Blob::default(),
+            open: Vec::new(),
         };
-        // The place of each open container, and of the value that comes next.
-        let mut open: Vec<Place> = Vec::new();
+        // The place of the value that comes next.
         let mut next = Place::Root;
         while let Some(event) = cursor.next()? {
             match event {
                 Event::Key(key) => {
-                    let parent = open.last().copied().unwrap_or(Place::Quiet);
+                    let parent = reader.inside();
                     next = reader.child(parent, &key.decode());
                     if parent == Place::Structured {
                         reader.text(key);
@@ -106,22 +117,18 @@ impl Fields {
                     continue;
                 }
                 Event::ObjectStart => {
-                    if open.is_empty() {
+                    if reader.open.is_empty() {
                         reader.fields.is_object = true;
                     }
-                    open.push(reader.enter_object(next));
+                    let place = reader.enter_object(next);
+                    reader.enter(place);
                 }
-                Event::ArrayStart => open.push(inside_array(next)),
-                Event::ObjectEnd | Event::ArrayEnd => {
-                    let closed = open.pop();
-                    if event == Event::ObjectEnd && closed == Some(Place::Blob) {
-                        reader.settle_blob(open.last().copied());
-                    }
-                }
+                Event::ArrayStart => reader.enter(inside_array(next)),
+                Event::ObjectEnd | Event::ArrayEnd => reader.leave(),
                 scalar => reader.scalar(next, scalar),
             }
             // Elements of an array have the place of the array.
-            next = open.last().copied().unwrap_or(Place::Quiet);
+            next = reader.inside();
         }
         reader.fields.input_tokens = reader.estimator.tokens();
         Ok(reader.fields)
@@ -147,6 +154,25 @@ impl Seen {
 }
 
 impl<'a> Reader<'a> {
+    /// The place of the innermost container.
+    fn inside(&self) -> Place {
+        self.open.last().map_or(Place::Quiet, |open| open.place)
+    }
+
+    fn enter(&mut self, place: Place) {
+        self.open.push(Open { place, named: None, untold: None });
+    }
+
+    fn leave(&mut self) {
+        let Some(closed) = self.open.pop() else { return };
+        if closed.place == Place::Blob {
+            self.settle_blob();
+        }
+        if let Some(medium) = closed.untold {
+            self.media(closed.named.unwrap_or(medium));
+        }
+    }
+
     /// The place of a member, noted where its mere presence tells something.
     fn child(&mut self, parent: Place, key: &str) -> Place {
         match parent {
@@ -242,6 +268,11 @@ impl<'a> Reader<'a> {
             (Place::MimeType, Event::String(text)) => {
                 self.fields.structured |= !matches!(&*text.decode(), "text/plain" | "");
             }
+            (Place::PartType, Event::String(text)) => {
+                if let Some(part) = self.open.last_mut() {
+                    part.named = medium_of_type(&text.decode());
+                }
+            }
             (Place::BlobType, Event::String(text)) => self.blob.is_text |= text.raw == b"text",
             (Place::BlobMime, Event::String(text)) => self.blob.mime = Some(text.decode()),
             (Place::BlobData, Event::String(text)) => self.blob.data = Some(text),
@@ -275,15 +306,22 @@ impl<'a> Reader<'a> {
         self.estimator.add(tokens);
     }
 
-    fn settle_blob(&mut self, parent: Option<Place>) {
+    /// A medium inside the innermost container, whose `type` may be still to come.
+    fn untold(&mut self, medium: Place) {
+        if let Some(part) = self.open.last_mut() {
+            part.untold = Some(medium);
+        }
+    }
+
+    fn settle_blob(&mut self) {
         // What is left behind settles to nothing if this blob was inside another.
         let blob = std::mem::replace(&mut self.blob, Blob { is_text: true, ..Blob::default() });
         match (blob.is_text, blob.mime, blob.data) {
             (true, _, Some(data)) => self.text(data),
             (true, _, None) => {}
             (false, Some(mime), _) => self.media(media_of(&mime)),
-            (false, None, _) if parent == Some(Place::Document) => self.media(Place::File),
-            (false, None, _) => self.media(Place::Image),
+            (false, None, _) if self.inside() == Place::Document => self.untold(Place::File),
+            (false, None, _) => self.untold(Place::Image),
         }
     }
 }

@@ -281,6 +281,19 @@ fn counts_media_without_reading_it_as_text() {
         (0, 0, 0),
     );
 
+    // A source that has no media type is what the part around it says, before or behind it.
+    for source in
+        [json!({"type": "url", "url": "https://h/x"}), json!({"type": "file", "file_id": "file_1"})]
+    {
+        check(json!([{"type": "document", "source": source}]), (0, 0, 1));
+        check(json!([{"type": "image", "source": source}]), (1, 0, 0));
+        check(json!([{"content": [{"source": source}]}, {"document": 1}]), (1, 0, 0));
+        let behind =
+            format!(r#"{{"messages":[{{"content":[{{"source":{source},"type":"document"}}]}}]}}"#);
+        assert_eq!(chat(&behind).documents, 1);
+        assert_eq!(chat(&behind).images, 0);
+    }
+
     let ollama =
         json!({ "messages": [{ "content": "x", "images": [base64, base64] }] }).to_string();
     assert_eq!(read("/api/chat", &ollama).images, 2);

@@ -44,6 +44,7 @@ pub(super) enum Place {
     Turns,
     /// Parts of a message.
     Parts,
+    PartType,
     /// Free-form JSON that the model reads: arguments, results, schemas.
     Structured,
     Tools,
@@ -183,10 +184,11 @@ pub(super) fn inside_array(place: Place) -> Place {
 /// The place of a member of a message or of one of its parts.
 fn part(key: &str) -> Place {
     match key {
-        "type" | "role" | "id" | "tool_call_id" | "call_id" | "tool_use_id" | "toolUseId"
-        | "status" | "signature" | "thoughtSignature" | "thought_signature"
-        | "encrypted_content" | "cache_control" | "cachePoint" | "detail" | "format" | "data"
-        | "bytes" | "index" | "mimeType" | "mime_type" | "media_type" | "filename" => Place::Quiet,
+        "type" => Place::PartType,
+        "role" | "id" | "tool_call_id" | "call_id" | "tool_use_id" | "toolUseId" | "status"
+        | "signature" | "thoughtSignature" | "thought_signature" | "encrypted_content"
+        | "cache_control" | "cachePoint" | "detail" | "format" | "data" | "bytes" | "index"
+        | "mimeType" | "mime_type" | "media_type" | "filename" => Place::Quiet,
         "image" | "image_url" | "images" => Place::Image,
         "input_audio" | "audio" | "audio_url" | "video" | "video_url" => Place::Audio,
         "file_id" | "file_url" | "document_url" => Place::File,
@@ -229,6 +231,16 @@ pub(super) fn data_url_mime(raw: &[u8]) -> Option<&str> {
     let head = &rest[..rest.len().min(128)];
     let mime = &head[..memchr::memchr(b',', head)?];
     std::str::from_utf8(mime.strip_suffix(b";base64")?).ok()
+}
+
+/// The medium that a part of this type holds.
+pub(super) fn medium_of_type(name: &str) -> Option<Place> {
+    match name {
+        "image" | "input_image" | "image_url" => Some(Place::Image),
+        "audio" | "video" | "input_audio" => Some(Place::Audio),
+        "document" | "file" | "input_file" => Some(Place::File),
+        _ => None,
+    }
 }
 
 pub(super) fn media_of(mime: &str) -> Place {
