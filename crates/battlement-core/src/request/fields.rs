@@ -11,7 +11,9 @@ mod place;
 
 use std::borrow::Cow;
 
-use self::place::{Place, data_url_mime, inside_array, is_server_tool, media_of, medium_of_type};
+use self::place::{
+    Place, data_url_mime, inside_array, is_kept_file, is_server_tool, media_of, medium_of_type,
+};
 use super::{
     cursor::{Cursor, Event, NotJson, Text},
     estimate::{AUDIO_TOKENS, DOCUMENT_TOKENS, Estimator, IMAGE_TOKENS, MESSAGE_TOKENS},
@@ -204,6 +206,12 @@ impl<'a> Reader<'a> {
                 self.fields.server_state = true;
                 Place::Quiet
             }
+            Place::Prompt => {
+                // Nothing but Responses has an object here.
+                self.fields.seen.prompt = false;
+                self.fields.seen.instructions = true;
+                Place::StoredPrompt
+            }
             Place::Schema => {
                 self.fields.structured = true;
                 Place::Structured
@@ -242,13 +250,16 @@ impl<'a> Reader<'a> {
             Place::BestOf => fields.best_of = count(value),
             Place::CandidateCount => fields.candidate_count = count(value),
             Place::StateSwitch => fields.server_state |= value == Event::Bool(true),
-            Place::State => fields.server_state |= non_empty(value),
+            Place::State | Place::FileId => fields.server_state |= non_empty(value),
             Place::ServerTools => fields.server_tools |= non_empty(value),
             Place::OllamaFormat => fields.ollama_format |= non_empty(value),
             _ => {}
         }
         match (place, value) {
-            (Place::Turns | Place::Parts | Place::Document, Event::String(text)) => {
+            (
+                Place::Turns | Place::Prompt | Place::Parts | Place::Document,
+                Event::String(text),
+            ) => {
                 self.prose(text);
             }
             // Token ids.
@@ -269,11 +280,21 @@ impl<'a> Reader<'a> {
                 self.fields.structured |= !matches!(&*text.decode(), "text/plain" | "");
             }
             (Place::PartType, Event::String(text)) => {
+                let name = text.decode();
+                self.fields.server_state |= name == "item_reference";
                 if let Some(part) = self.open.last_mut() {
-                    part.named = medium_of_type(&text.decode());
+                    part.named = medium_of_type(&name);
                 }
             }
-            (Place::BlobType, Event::String(text)) => self.blob.is_text |= text.raw == b"text",
+            (Place::FileId, Event::String(_)) => self.untold(Place::File),
+            (Place::BlobType, Event::String(text)) => match text.raw {
+                b"text" => self.blob.is_text = true,
+                b"file" => self.fields.server_state = true,
+                _ => {}
+            },
+            (Place::BlobUri, Event::String(text)) => {
+                self.fields.server_state |= is_kept_file(&text.decode());
+            }
             (Place::BlobMime, Event::String(text)) => self.blob.mime = Some(text.decode()),
             (Place::BlobData, Event::String(text)) => self.blob.data = Some(text),
             (Place::Image | Place::Audio | Place::File | Place::FileData, Event::String(_)) => {

@@ -124,8 +124,8 @@ pub struct Facts {
     /// Whether the output must fit a format or schema.
     pub structured_output: bool,
     /// Whether the request refers to state at the provider or asks to keep some
-    /// (`previous_response_id`, `conversation`, `store`, `background`, `cachedContent`, …): it
-    /// means something else, or nothing, anywhere else. Only what is said counts: that the
+    /// (`previous_response_id`, `conversation`, `store`, `background`, `cachedContent`, a stored
+    /// prompt, an uploaded file, …): it means something else, or nothing, anywhere else. Only what is said counts: that the
     /// Responses API stores by default does not.
     pub server_state: bool,
     /// How many images are in the prompt.

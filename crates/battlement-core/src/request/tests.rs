@@ -230,6 +230,63 @@ fn sees_server_state_and_usage_option() {
     check(r#"{"store":false,"background":false}"#, false);
     check(r#"{"background":true}"#, true);
     check(r#"{"cachedContent":"cachedContents/x"}"#, true);
+    // Files and stores.
+    check(r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#, true);
+    check(
+        r#"{"messages":[{"content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,AA=="}}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"input":[{"role":"user","content":[{"type":"input_image","file_id":"file-1"}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"input":[{"content":[{"type":"input_image","file_id":null,"image_url":"https://h/a.png"}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"input":[{"content":[{"type":"output_text","text":"x","annotations":[{"type":"file_citation","file_id":"file-1"}]}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"messages":[{"content":[{"type":"image","source":{"type":"url","url":"https://h/files/a.png"}}]}]}"#,
+        false,
+    );
+    check(r#"{"messages":[{"content":[{"type":"container_upload","file_id":"file_1"}]}]}"#, true);
+    check(r#"{"container":"container_1"}"#, true);
+    check(r#"{"container":{"id":"container_1"}}"#, true);
+    check(r#"{"container":null}"#, false);
+    check(r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#, true);
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"file_data":{"file_uri":"https:\/\/h\/v1beta\/files\/a"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"mimeType":"video/mp4","fileUri":"gs://bucket/a.mp4"}}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://www.youtube.com/watch?v=a"}}]}]}"#,
+        false,
+    );
+    // Items and prompts.
+    check(r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#, true);
+    check(r#"{"input":[{"type":"message","id":"msg_1","content":"item_reference"}]}"#, false);
+    check(r#"{"prompt":{"id":"pmpt_1","version":"2"}}"#, true);
+    check(r#"{"prompt":"pmpt_1"}"#, false);
+    check(r#"{"prompt":["id"]}"#, false);
     assert_eq!(chat("{}").include_usage, None);
     assert_eq!(chat(r#"{"stream_options":{"include_usage":false}}"#).include_usage, Some(false));
     assert_eq!(chat(r#"{"stream_options":{"include_usage":true}}"#).include_usage, Some(true));
@@ -288,11 +345,15 @@ fn counts_media_without_reading_it_as_text() {
         check(json!([{"type": "document", "source": source}]), (0, 0, 1));
         check(json!([{"type": "image", "source": source}]), (1, 0, 0));
         check(json!([{"content": [{"source": source}]}, {"document": 1}]), (1, 0, 0));
-        let behind =
-            format!(r#"{{"messages":[{{"content":[{{"source":{source},"type":"document"}}]}}]}}"#);
-        assert_eq!(chat(&behind).documents, 1);
-        assert_eq!(chat(&behind).images, 0);
+        // `json!` sorts: until here, the type came behind.
+        let before =
+            format!(r#"{{"messages":[{{"content":[{{"type":"document","source":{source}}}]}}]}}"#);
+        assert_eq!((chat(&before).images, chat(&before).documents), (0, 1));
     }
+
+    check(json!([{"type": "input_image", "file_id": "file-1"}]), (1, 0, 0));
+    check(json!([{"type": "input_file", "file_id": "file-1"}]), (0, 0, 1));
+    check(json!([{"type": "file", "file": {"file_id": "file-1"}}]), (0, 0, 1));
 
     let ollama =
         json!({ "messages": [{ "content": "x", "images": [base64, base64] }] }).to_string();
@@ -315,6 +376,7 @@ fn estimates_the_whole_prompt() {
     check(json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": words}]}]}));
     check(json!({"prompt": words}));
     check(json!({"prompt": [words]}));
+    check(json!({"prompt": {"id": "pmpt_1", "variables": {"type": words}}}));
     check(json!({"contents": [{"parts": [{"text": words}]}]}));
     check(json!({"systemInstruction": {"parts": [{"text": words}]}}));
     check(
@@ -354,6 +416,7 @@ fn guesses_the_dialect_from_the_body() {
     check(r#"{"input":"x","model":"gpt-5"}"#, Some(Dialect::OpenAiResponses));
     check(r#"{"input":"x","model":"text-embedding-3-small"}"#, Some(Dialect::OpenAiEmbeddings));
     check(r#"{"inputText":"x"}"#, Some(Dialect::BedrockInvoke));
+    check(r#"{"prompt":{"id":"pmpt_1"}}"#, Some(Dialect::OpenAiResponses));
     check("{}", None);
     check("[]", None);
     check("", None);

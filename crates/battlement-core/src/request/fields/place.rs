@@ -33,6 +33,11 @@ pub(super) enum Place {
     State,
     /// `store` and `background`.
     StateSwitch,
+    /// The `prompt` of text completions, or a stored one of Responses.
+    Prompt,
+    /// A stored prompt and what is filled in.
+    StoredPrompt,
+    Variables,
     Schema,
     /// `response_format` and its like; structured unless its type says text.
     Format,
@@ -45,6 +50,8 @@ pub(super) enum Place {
     /// Parts of a message.
     Parts,
     PartType,
+    /// A file that the server keeps.
+    FileId,
     /// Free-form JSON that the model reads: arguments, results, schemas.
     Structured,
     Tools,
@@ -59,6 +66,7 @@ pub(super) enum Place {
     BlobType,
     BlobMime,
     BlobData,
+    BlobUri,
     /// Nothing the model reads, or nothing we know.
     Quiet,
 }
@@ -109,8 +117,15 @@ impl Place {
                 | "retrieval"
                 | "systemTool" => Self::ServerTools,
                 "cache_control" | "cachePoint" => Self::Quiet,
+                "vector_store_ids" => Self::State,
                 _ => Self::Structured,
             },
+            Self::StoredPrompt => match key {
+                "id" => Self::State,
+                "variables" => Self::Variables,
+                _ => Self::Quiet,
+            },
+            Self::Variables => Self::Parts,
             Self::Turns | Self::Parts => part(key),
             Self::Document if key == "data" => Self::Structured,
             Self::Document => part(key),
@@ -118,6 +133,8 @@ impl Place {
                 "type" => Self::BlobType,
                 "media_type" | "mimeType" | "mime_type" => Self::BlobMime,
                 "data" => Self::BlobData,
+                "file_id" => Self::State,
+                "fileUri" | "file_uri" => Self::BlobUri,
                 "text" | "content" => Self::Parts,
                 _ => Self::Quiet,
             },
@@ -138,7 +155,8 @@ fn top_level(key: &str) -> Place {
         "max_gen_len" => Place::MaxGenLen,
         "n" => Place::N,
         "best_of" => Place::BestOf,
-        "messages" | "contents" | "input" | "prompt" => Place::Turns,
+        "messages" | "contents" | "input" => Place::Turns,
+        "prompt" => Place::Prompt,
         "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix"
         | "inputText" | "content" => Place::Parts,
         "documents" => Place::Document,
@@ -176,7 +194,9 @@ pub(super) fn inside_array(place: Place) -> Place {
         | Place::Structured
         | Place::Tools
         | Place::ServerTools
+        | Place::State
         | Place::Image => place,
+        Place::Prompt => Place::Turns,
         _ => Place::Quiet,
     }
 }
@@ -191,7 +211,10 @@ fn part(key: &str) -> Place {
         | "mimeType" | "mime_type" | "media_type" | "filename" => Place::Quiet,
         "image" | "image_url" | "images" => Place::Image,
         "input_audio" | "audio" | "audio_url" | "video" | "video_url" => Place::Audio,
-        "file_id" | "file_url" | "document_url" => Place::File,
+        "file_id" => Place::FileId,
+        "file_url" | "document_url" => Place::File,
+        // Where an answer that is sent back had found something; not read again.
+        "annotations" | "citations" | "logprobs" => Place::Quiet,
         // A data URL at OpenAI, an object at Gemini.
         "file_data" => Place::FileData,
         "source" | "inlineData" | "inline_data" | "fileData" => Place::Blob,
@@ -223,6 +246,14 @@ pub(super) fn is_server_tool(name: &str) -> bool {
         "openrouter:",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a URI names a file uploaded to the Gemini API (`https://…/v1beta/files/abc`).
+///
+/// A file of another host may look so too: to think it kept costs a fallback, to miss that it is
+/// costs an answer.
+pub(super) fn is_kept_file(uri: &str) -> bool {
+    uri.starts_with("files/") || uri.contains("/files/")
 }
 
 /// The media type of a `data:` URL that holds base64.
