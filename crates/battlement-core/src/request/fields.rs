@@ -93,6 +93,8 @@ struct Reader<'a> {
     fields: Fields,
     estimator: Estimator,
     blob: Blob<'a>,
+    /// The search that is being read is not switched off.
+    searches: bool,
     open: Vec<Open>,
 }
 
@@ -104,6 +106,7 @@ impl Fields {
             fields: Self::default(),
             estimator: Estimator::default(),
             blob: Blob::default(),
+            searches: false,
             open: Vec::new(),
         };
         // The place of the value that comes next.
@@ -167,8 +170,10 @@ impl<'a> Reader<'a> {
 
     fn leave(&mut self) {
         let Some(closed) = self.open.pop() else { return };
-        if closed.place == Place::Blob {
-            self.settle_blob();
+        match closed.place {
+            Place::Blob => self.settle_blob(),
+            Place::Search => self.fields.server_tools |= self.searches,
+            _ => {}
         }
         if let Some(medium) = closed.untold {
             self.media(closed.named.unwrap_or(medium));
@@ -216,6 +221,14 @@ impl<'a> Reader<'a> {
                 self.fields.structured = true;
                 Place::Structured
             }
+            Place::Constraint => {
+                self.fields.structured = true;
+                Place::Quiet
+            }
+            Place::Search => {
+                self.searches = true;
+                Place::Search
+            }
             Place::OllamaFormat => {
                 self.fields.ollama_format = true;
                 Place::Structured
@@ -251,6 +264,7 @@ impl<'a> Reader<'a> {
             Place::CandidateCount => fields.candidate_count = count(value),
             Place::StateSwitch => fields.server_state |= value == Event::Bool(true),
             Place::State | Place::FileId => fields.server_state |= non_empty(value),
+            Place::Constraint => fields.structured |= non_empty(value),
             Place::ServerTools => fields.server_tools |= non_empty(value),
             Place::OllamaFormat => fields.ollama_format |= non_empty(value),
             _ => {}
@@ -270,6 +284,7 @@ impl<'a> Reader<'a> {
                 self.estimator.bytes(digits);
             }
             (Place::Structured, Event::Bool(_) | Event::Null) => self.estimator.add(1),
+            (Place::SearchMode, Event::String(text)) => self.searches = text.decode() != "off",
             (Place::ToolType, Event::String(text)) => {
                 self.fields.server_tools |= is_server_tool(&text.decode());
             }

@@ -180,6 +180,11 @@ fn sees_tools_and_who_runs_them() {
     check(r#"{"toolConfig":{"tools":[{"toolSpec":{"name":"f"}}]}}"#, true, false);
     check(r#"{"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}"#, false, false);
     check(r#"{"web_search_options":{}}"#, false, true);
+    check(r#"{"search_parameters":{}}"#, false, true);
+    check(r#"{"search_parameters":{"mode":"auto","sources":[{"type":"web"}]}}"#, false, true);
+    check(r#"{"search_parameters":{"sources":[{"mode":"on"}],"mode":"off"}}"#, false, false);
+    check(r#"{"search_parameters":{"mode":"off","sources":[{"mode":"on"}]}}"#, false, false);
+    check(r#"{"search_parameters":null}"#, false, false);
     check(r#"{"mcp_servers":[{"url":"x"}]}"#, false, true);
     check(r#"{"mcp_servers":[]}"#, false, false);
     check(r#"{"messages":[{"tools":[{"type":"web_search"}]}]}"#, false, false);
@@ -196,6 +201,15 @@ fn sees_structured_output() {
     check(chat, r#"{"response_format":{"type":"text"}}"#, false);
     check(chat, r#"{"response_format":null}"#, false);
     check(chat, r#"{"format":"json"}"#, false);
+    for key in ["guided_json", "guided_regex", "guided_grammar", "grammar", "json_schema"] {
+        check(chat, &format!(r#"{{"{key}":{{"type":"object"}}}}"#), true);
+        check(chat, &format!(r#"{{"{key}":"x"}}"#), true);
+        check(chat, &format!(r#"{{"{key}":""}}"#), false);
+        check(chat, &format!(r#"{{"{key}":null}}"#), false);
+    }
+    check(chat, r#"{"guided_choice":["a","b"]}"#, true);
+    check(chat, r#"{"guided_choice":[]}"#, false);
+    check(chat, r#"{"structured_outputs":{"regex":"a+"}}"#, true);
     check("/v1/responses", r#"{"text":{"format":{"type":"json_schema","schema":{}}}}"#, true);
     check("/v1/responses", r#"{"text":{"verbosity":"low"}}"#, false);
     check("/v1/messages", r#"{"output_config":{"format":{"type":"json_schema"}}}"#, true);
@@ -392,6 +406,8 @@ fn estimates_the_whole_prompt() {
     );
     check(json!({"documents": [{"data": {"text": words}}]}));
     check(json!({"inputText": words}));
+    check(json!({"prediction": {"type": "content", "content": words}}));
+    check(json!({"prediction": {"type": "content", "content": [{"type": "text", "text": words}]}}));
 
     let ids: Vec<u32> = (0..500).collect();
     assert_eq!(chat(&json!({ "prompt": ids }).to_string()).input_tokens, 500);

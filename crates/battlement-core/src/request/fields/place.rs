@@ -29,6 +29,9 @@ pub(super) enum Place {
     ToolConfig,
     // Whose presence alone matters.
     ServerTools,
+    /// xAI's live search, which has a switch of its own.
+    Search,
+    SearchMode,
     /// An id of something the server keeps.
     State,
     /// `store` and `background`.
@@ -39,6 +42,8 @@ pub(super) enum Place {
     StoredPrompt,
     Variables,
     Schema,
+    /// What a sampler is held to, which the model does not read.
+    Constraint,
     /// `response_format` and its like; structured unless its type says text.
     Format,
     FormatType,
@@ -90,6 +95,7 @@ impl Place {
             Self::InferenceConfig if matches!(key, "maxTokens" | "max_new_tokens") => {
                 Self::InferenceCap
             }
+            Self::Search if key == "mode" => Self::SearchMode,
             Self::TitanConfig if key == "maxTokenCount" => Self::TitanCap,
             Self::Options if key == "num_predict" => Self::OptionsCap,
             Self::TextConfig if key == "format" => Self::Format,
@@ -160,11 +166,15 @@ fn top_level(key: &str) -> Place {
         "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix"
         | "inputText" | "content" => Place::Parts,
         "documents" => Place::Document,
+        // Text that the answer is likely to repeat.
+        "prediction" => Place::Parts,
         "tools" | "functions" => Place::Tools,
         "toolConfig" => Place::ToolConfig,
-        "mcp_servers" | "web_search_options" | "search_parameters" | "plugins" => {
-            Place::ServerTools
-        }
+        "mcp_servers" | "web_search_options" | "plugins" => Place::ServerTools,
+        "search_parameters" => Place::Search,
+        // vLLM's old and new names, then those of SGLang, llama.cpp and TGI.
+        "guided_json" | "guided_regex" | "guided_choice" | "guided_grammar"
+        | "structured_outputs" | "json_schema" | "regex" | "ebnf" | "grammar" => Place::Constraint,
         "response_format" | "output_format" | "output_config" => Place::Format,
         "text" => Place::TextConfig,
         "format" => Place::OllamaFormat,
@@ -195,6 +205,7 @@ pub(super) fn inside_array(place: Place) -> Place {
         | Place::Tools
         | Place::ServerTools
         | Place::State
+        | Place::Constraint
         | Place::Image => place,
         Place::Prompt => Place::Turns,
         _ => Place::Quiet,
