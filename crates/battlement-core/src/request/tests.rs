@@ -146,6 +146,19 @@ fn reads_each_dialect() {
 }
 
 #[test]
+fn a_long_model_is_cut() {
+    let check = |model: String, expected: &str| {
+        assert_eq!(chat(&json!({ "model": model }).to_string()).model.as_deref(), Some(expected));
+        let path: String = model.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let facts = read(&format!("/v1beta/models/{path}:generateContent"), "{}");
+        assert_eq!(facts.model.as_deref(), Some(expected));
+    };
+    check("m".repeat(256), &"m".repeat(256));
+    check("m".repeat(9_000), &"m".repeat(256));
+    check(format!("m{}", "é".repeat(200)), &format!("m{}", "é".repeat(127)));
+}
+
+#[test]
 fn counts_choices() {
     assert_eq!(chat("{}").choices, 1);
     assert_eq!(chat(r#"{"n":0}"#).choices, 1);
