@@ -66,6 +66,12 @@ pub enum RewriteError {
         /// The dialect of the request.
         dialect: Dialect,
     },
+    /// No server would find this model in a path: it is empty, or a step up or to nowhere.
+    #[error("`{model}` cannot be a model in a path")]
+    UnfitModel {
+        /// The model asked for: nothing, `.` or `..`.
+        model: Box<str>,
+    },
     /// The new path is not valid.
     #[error("the rewritten path is not valid")]
     InvalidPath(#[source] http::Error),
@@ -142,7 +148,8 @@ impl Edit<'_> {
 ///
 /// # Errors
 ///
-/// [`RewriteError::NoModelInPath`] for a Gemini or Bedrock URI of another form.
+/// [`RewriteError::NoModelInPath`] for a Gemini or Bedrock URI of another form, and
+/// [`RewriteError::UnfitModel`] where the path has a model and could not have this one.
 pub fn uri_model(dialect: Dialect, uri: &Uri, model: &str) -> Result<Uri, RewriteError> {
     let Some(span) = path::model_span(uri.path()) else {
         return match model_place(dialect, Provider::Generic) {
@@ -155,6 +162,9 @@ pub fn uri_model(dialect: Dialect, uri: &Uri, model: &str) -> Result<Uri, Rewrit
         Dialect::Gemini => model.strip_prefix("models/").unwrap_or(model),
         _ => model,
     };
+    if matches!(model, "" | "." | "..") {
+        return Err(RewriteError::UnfitModel { model: model.into() });
+    }
     let (before, after) = (&uri.path()[..span.start], &uri.path()[span.end..]);
     let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
     let path = format!("{before}{}{after}{query}", path::percent_encode(model));

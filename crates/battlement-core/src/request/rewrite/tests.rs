@@ -253,6 +253,16 @@ fn puts_the_model_into_the_path() {
         "/model/arn%3Aaws%3Ab%3Ar%3A1%3Ap%2Fq/invoke",
     );
 
+    // Somebody's fine-tuned model, not a method.
+    check(Dialect::OpenAiChat, "/v1/models/ft:gpt-4o:org", "m", "/v1/models/ft:gpt-4o:org");
+
+    for model in ["", ".", "..", "models/", "models/.."] {
+        let uri = Uri::from_static("/v1beta/models/old:generateContent");
+        let error = uri_model(Dialect::Gemini, &uri, model).unwrap_err();
+        assert!(matches!(error, RewriteError::UnfitModel { .. }), "{model} {error}");
+    }
+    check(Dialect::BedrockConverse, "/model/a/converse", "...", "/model/.../converse");
+
     let error = uri_model(Dialect::Gemini, &Uri::from_static("/v1beta/models"), "m").unwrap_err();
     assert_eq!(error.to_string(), "no model in the path of a gemini request");
 }
