@@ -233,9 +233,10 @@ fn set_cap(
 
 /// Each vendor on Bedrock has a name of its own; known by itself or by what stands beside it.
 fn set_vendor_cap(splicer: &mut Splicer<'_>, cap: &str) -> Result<(), RewriteError> {
-    let flat = ["max_tokens", "max_gen_len", "max_tokens_to_sample"];
-    if let Some(name) = flat.into_iter().find(|name| splicer.has(name)) {
-        splicer.set(name, cap);
+    let flat = ["max_completion_tokens", "max_tokens", "max_gen_len", "max_tokens_to_sample"];
+    let there: Vec<&str> = flat.into_iter().filter(|name| splicer.has(name)).collect();
+    if !there.is_empty() {
+        splicer.set_one_of(&there, cap);
     } else if splicer.has("anthropic_version") {
         splicer.set("max_tokens", cap);
     } else if splicer.has("inputText") {

@@ -98,6 +98,7 @@ fn reads_each_dialect() {
         ),
         ("/model/a%2Fb/converse-stream", "{}", Some("a/b"), true, None),
         ("/model/a/invoke", r#"{"max_gen_len":4}"#, Some("a"), false, Some(4)),
+        ("/model/a/invoke", r#"{"max_completion_tokens":4}"#, Some("a"), false, Some(4)),
         (
             "/model/a/invoke",
             r#"{"textGenerationConfig":{"maxTokenCount":4}}"#,

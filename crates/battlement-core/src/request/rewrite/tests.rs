@@ -93,6 +93,16 @@ fn sets_the_cap_where_the_dialect_has_it() {
     check(Dialect::BedrockInvoke, r#"{"max_gen_len":1}"#, r#"{"max_gen_len":9}"#);
     check(
         Dialect::BedrockInvoke,
+        r#"{"max_completion_tokens":1}"#,
+        r#"{"max_completion_tokens":9}"#,
+    );
+    check(
+        Dialect::BedrockInvoke,
+        r#"{"max_completion_tokens":1,"max_tokens":2}"#,
+        r#"{"max_completion_tokens":9,"max_tokens":9}"#,
+    );
+    check(
+        Dialect::BedrockInvoke,
         r#"{"anthropic_version":"x"}"#,
         r#"{"max_tokens":9,"anthropic_version":"x"}"#,
     );
