@@ -85,6 +85,10 @@ pub struct Edit<'e> {
     pub model: Option<&'e str>,
     /// The cap on generated tokens: in the field that is present, else in the one the provider
     /// prefers.
+    ///
+    /// Nothing else in the body follows it. Anthropic in particular refuses a cap that is not above
+    /// `thinking.budget_tokens`: whoever lowers the cap below the thinking a client asked for gets
+    /// a 400, because to think less would be another answer than the one asked for.
     pub max_output_tokens: Option<u64>,
     /// Whether a stream ends with a chunk of usage (`stream_options.include_usage`). Does nothing
     /// where streams report usage anyway, nor, when `true`, for a request that does not stream,
@@ -217,9 +221,14 @@ fn set_cap(
             splicer.set("max_tokens", &cap);
         }
         Dialect::Gemini => {
-            let snake = splicer.has("generation_config") && !splicer.has("generationConfig");
-            let outer = if snake { "generation_config" } else { "generationConfig" };
-            splicer.set_inside(outer, &["maxOutputTokens", "max_output_tokens"], &cap)?;
+            let (camel, snake) = ("generationConfig", "generation_config");
+            let names = ["maxOutputTokens", "max_output_tokens"];
+            if splicer.has(snake) {
+                splicer.set_inside(snake, &names, &cap)?;
+            }
+            if splicer.has(camel) || !splicer.has(snake) {
+                splicer.set_inside(camel, &names, &cap)?;
+            }
         }
         Dialect::BedrockConverse => splicer.set_inside("inferenceConfig", &["maxTokens"], &cap)?,
         Dialect::OllamaNative => splicer.set_inside("options", &["num_predict"], &cap)?,

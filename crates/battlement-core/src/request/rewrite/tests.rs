@@ -75,6 +75,18 @@ fn sets_the_cap_where_the_dialect_has_it() {
         r#"{"generation_config":{"max_output_tokens":1}}"#,
         r#"{"generation_config":{"max_output_tokens":9}}"#,
     );
+    // Spelt both ways: both, since nothing says which counts.
+    check(
+        Dialect::Gemini,
+        r#"{"generation_config":{"topK":1},"generationConfig":{"maxOutputTokens":1}}"#,
+        r#"{"generation_config":{"maxOutputTokens":9,"topK":1},"generationConfig":{"maxOutputTokens":9}}"#,
+    );
+    // Thinking stays as it is.
+    check(
+        Dialect::AnthropicMessages,
+        r#"{"max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":2048}}"#,
+        r#"{"max_tokens":9,"thinking":{"type":"enabled","budget_tokens":2048}}"#,
+    );
     check(
         Dialect::BedrockConverse,
         r#"{"inferenceConfig": {} }"#,
