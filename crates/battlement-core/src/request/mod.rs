@@ -234,15 +234,12 @@ fn cap(dialect: Dialect, fields: &Fields) -> Option<u64> {
         Dialect::BedrockConverse => fields.inference_cap,
         Dialect::OllamaNative => fields.options_cap,
         // Whatever the vendor calls it.
-        Dialect::BedrockInvoke => [
-            fields.max_completion_tokens,
-            fields.max_tokens,
-            fields.max_gen_len,
-            fields.titan_cap,
-            fields.inference_cap,
-        ]
-        .into_iter()
-        .find_map(|cap| cap),
+        Dialect::BedrockInvoke => fields
+            .max_completion_tokens
+            .or(fields.max_tokens)
+            .or(fields.max_gen_len)
+            .or(fields.titan_cap)
+            .or(fields.inference_cap),
     }
 }
 

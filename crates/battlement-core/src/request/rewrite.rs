@@ -26,6 +26,7 @@
 //!
 //! Bedrock signs path and body: rewrite before signing.
 
+mod habits;
 mod splice;
 
 use std::borrow::Cow;
@@ -186,12 +187,9 @@ enum ModelPlace {
 }
 
 fn model_place(dialect: Dialect, provider: Provider) -> ModelPlace {
-    match (dialect, provider) {
-        (Dialect::Gemini | Dialect::BedrockConverse | Dialect::BedrockInvoke, _) => {
-            ModelPlace::Path
-        }
-        // Azure's older paths and Vertex's raw ones hold it; Azure's newer ones do not.
-        (_, Provider::AzureOpenAi) | (Dialect::AnthropicMessages, Provider::Vertex) => {
+    match dialect {
+        Dialect::Gemini | Dialect::BedrockConverse | Dialect::BedrockInvoke => ModelPlace::Path,
+        _ if habits::of(provider).model_may_be_in_path.contains(&dialect) => {
             ModelPlace::BodyIfPresent
         }
         _ => ModelPlace::Body,
@@ -206,16 +204,7 @@ fn set_cap(
 ) -> Result<(), RewriteError> {
     let cap = cap.to_string();
     match dialect {
-        Dialect::OpenAiChat => {
-            // Reasoning models reject the old name, most other servers know only that.
-            let names = match provider {
-                Provider::OpenAi | Provider::AzureOpenAi | Provider::Cerebras => {
-                    ["max_completion_tokens", "max_tokens"]
-                }
-                _ => ["max_tokens", "max_completion_tokens"],
-            };
-            splicer.set_one_of(&names, &cap);
-        }
+        Dialect::OpenAiChat => splicer.set_one_of(&habits::of(provider).chat_caps, &cap),
         Dialect::OpenAiResponses => splicer.set("max_output_tokens", &cap),
         Dialect::OpenAiCompletions | Dialect::AnthropicMessages | Dialect::CohereV2 => {
             splicer.set("max_tokens", &cap);
@@ -279,11 +268,10 @@ fn set_stream(
     Ok(())
 }
 
-/// Whether usage in a stream has to be asked for. Mistral always sends it, and rejects unknown
-/// members.
+/// Whether usage in a stream has to be asked for.
 fn reports_usage_on_request(dialect: Dialect, provider: Provider) -> bool {
     matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
-        && provider != Provider::Mistral
+        && habits::of(provider).sends_usage_on_request
 }
 
 fn include_usage(

@@ -197,6 +197,12 @@ fn leaves_the_model_to_the_path_where_that_may_hold_it() {
     };
     assert_eq!(&*azure(b"{}"), b"{}");
     assert_eq!(&*azure(br#"{"model":"old"}"#), br#"{"model":"new"}"#);
+    let vertex = |dialect| model.apply(dialect, Provider::Vertex, b"{}").unwrap();
+    assert_eq!(&*vertex(Dialect::AnthropicMessages), b"{}");
+    assert_eq!(&*vertex(Dialect::OpenAiChat), br#"{"model":"new"}"#);
+    // Claude at Azure has no deployment in its path.
+    let claude = model.apply(Dialect::AnthropicMessages, Provider::AzureOpenAi, b"{}").unwrap();
+    assert_eq!(&*claude, br#"{"model":"new"}"#);
 }
 
 #[test]
