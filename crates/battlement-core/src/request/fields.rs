@@ -11,7 +11,35 @@ mod place;
 mod reader;
 
 use self::reader::Reader;
-use super::cursor::NotJson;
+use super::{
+    cursor::{NotJson, Text},
+    estimate::Estimator,
+};
+
+/// Adds up the tokens of a prompt.
+pub(super) trait Counter {
+    /// A text of its own.
+    fn text(&mut self, text: Text<'_>);
+    /// What is charged by the piece.
+    fn add(&mut self, tokens: u64);
+    /// The sum.
+    fn tokens(&self) -> u64;
+}
+
+impl Counter for Estimator {
+    fn text(&mut self, text: Text<'_>) {
+        self.split();
+        self.json(text.raw);
+    }
+
+    fn add(&mut self, tokens: u64) {
+        self.add(tokens);
+    }
+
+    fn tokens(&self) -> u64 {
+        self.tokens()
+    }
+}
 
 /// What was found, not yet judged by dialect.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +96,12 @@ pub(super) struct Seen {
 impl Fields {
     /// Reads a body, in time linear in its length and without recursion.
     pub(super) fn read(body: &[u8]) -> Result<Self, NotJson> {
-        Reader::read(body)
+        Self::read_with(body, Estimator::default())
+    }
+
+    /// Reads a body and counts its prompt otherwise than by estimate.
+    pub(super) fn read_with(body: &[u8], counter: impl Counter) -> Result<Self, NotJson> {
+        Reader::read(body, counter)
     }
 }
 

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::{
-    Fields,
+    Counter, Fields,
     place::{
         Place, data_url_mime, inside_array, is_kept_file, is_server_tool, media_of, medium_of_type,
     },
 };
 use crate::request::{
     cursor::{Cursor, Event, NotJson, Text},
-    estimate::{AUDIO_TOKENS, DOCUMENT_TOKENS, Estimator, IMAGE_TOKENS, MESSAGE_TOKENS},
+    estimate::{AUDIO_TOKENS, DOCUMENT_TOKENS, IMAGE_TOKENS, MESSAGE_TOKENS},
 };
 
 /// An Anthropic `source`, a Gemini `inlineData` or a Bedrock `source`, until its end.
@@ -31,22 +31,22 @@ struct Open {
     untold: Option<Place>,
 }
 
-pub(super) struct Reader<'a> {
+pub(super) struct Reader<'a, C> {
     fields: Fields,
-    estimator: Estimator,
+    counter: C,
     blob: Blob<'a>,
     /// The search that is being read is not switched off.
     searches: bool,
     open: Vec<Open>,
 }
 
-impl<'a> Reader<'a> {
-    /// Reads a body from start to end.
-    pub(super) fn read(body: &'a [u8]) -> Result<Fields, NotJson> {
+impl<'a, C: Counter> Reader<'a, C> {
+    /// Reads a body from start to end, and counts its prompt with `counter`.
+    pub(super) fn read(body: &'a [u8], counter: C) -> Result<Fields, NotJson> {
         let mut cursor = Cursor::new(body);
         let mut reader = Self {
             fields: Fields::default(),
-            estimator: Estimator::default(),
+            counter,
             blob: Blob::default(),
             searches: false,
             open: Vec::new(),
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
             // Elements of an array have the place of the array.
             next = reader.inside();
         }
-        reader.fields.input_tokens = reader.estimator.tokens();
+        reader.fields.input_tokens = reader.counter.tokens();
         Ok(reader.fields)
     }
 
@@ -117,12 +117,12 @@ impl<'a> Reader<'a> {
     fn enter_object(&mut self, place: Place) -> Place {
         match place {
             Place::Turns => {
-                self.estimator.add(MESSAGE_TOKENS);
+                self.counter.add(MESSAGE_TOKENS);
                 Place::Parts
             }
             Place::Tools => {
                 self.fields.tools = true;
-                self.estimator.add(MESSAGE_TOKENS);
+                self.counter.add(MESSAGE_TOKENS);
                 Place::Tool
             }
             Place::ServerTools => {
@@ -199,13 +199,12 @@ impl<'a> Reader<'a> {
                 self.prose(text);
             }
             // Token ids.
-            (Place::Turns, Event::Number(_)) => self.estimator.add(1),
+            (Place::Turns, Event::Number(_)) => self.counter.add(1),
             (Place::Structured | Place::Tools, Event::String(text)) => self.text(text),
             (Place::Structured, Event::Number(digits)) => {
-                self.estimator.split();
-                self.estimator.bytes(digits);
+                self.counter.text(Text::plain(digits));
             }
-            (Place::Structured, Event::Bool(_) | Event::Null) => self.estimator.add(1),
+            (Place::Structured, Event::Bool(_) | Event::Null) => self.counter.add(1),
             (Place::SearchMode, Event::String(text)) => self.searches = text.decode() != "off",
             (Place::ToolType, Event::String(text)) => {
                 self.fields.server_tools |= is_server_tool(&text.decode());
@@ -250,8 +249,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, text: Text<'a>) {
-        self.estimator.split();
-        self.estimator.json(text.raw);
+        self.counter.text(text);
     }
 
     fn media(&mut self, place: Place) {
@@ -261,7 +259,7 @@ impl<'a> Reader<'a> {
             _ => (&mut self.fields.documents, DOCUMENT_TOKENS),
         };
         *count = count.saturating_add(1);
-        self.estimator.add(tokens);
+        self.counter.add(tokens);
     }
 
     /// A medium inside the innermost container, whose `type` may be still to come.
