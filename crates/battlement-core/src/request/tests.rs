@@ -420,6 +420,8 @@ fn estimates_the_whole_prompt() {
     );
     check(json!({"documents": [{"data": {"text": words}}]}));
     check(json!({"inputText": words}));
+    check(json!({"texts": [words]}));
+    check(json!({"requests": [{"content": {"parts": [{"text": words}]}}]}));
     check(json!({"prediction": {"type": "content", "content": words}}));
     check(json!({"prediction": {"type": "content", "content": [{"type": "text", "text": words}]}}));
 

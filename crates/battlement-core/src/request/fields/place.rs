@@ -161,7 +161,8 @@ fn top_level(key: &str) -> Place {
         "max_gen_len" => Place::MaxGenLen,
         "n" => Place::N,
         "best_of" => Place::BestOf,
-        "messages" | "contents" | "input" => Place::Turns,
+        // Cohere embeds `texts`, Gemini a batch of `requests`.
+        "messages" | "contents" | "input" | "texts" | "requests" => Place::Turns,
         "prompt" => Place::Prompt,
         "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix"
         | "inputText" | "content" => Place::Parts,
