@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::UnknownName;
+use super::{Dialect, UnknownName};
 
 /// Who sent an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +111,42 @@ impl Provider {
 }
 
 impl Provider {
+    /// The dialect this provider speaks when nothing says otherwise; `None` for
+    /// [`Generic`](Self::Generic), who may speak any.
+    ///
+    /// A last resort: path, headers and body know better, since most providers speak several.
+    ///
+    /// ```
+    /// use battlement_core::{Dialect, Provider};
+    /// assert_eq!(Provider::Vertex.usual_dialect(), Some(Dialect::Gemini));
+    /// assert_eq!(Provider::Generic.usual_dialect(), None);
+    /// ```
+    pub const fn usual_dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Anthropic => Some(Dialect::AnthropicMessages),
+            Self::Gemini | Self::Vertex => Some(Dialect::Gemini),
+            Self::Bedrock => Some(Dialect::BedrockConverse),
+            Self::Cohere => Some(Dialect::CohereV2),
+            Self::Ollama => Some(Dialect::OllamaNative),
+            Self::OpenAi
+            | Self::AzureOpenAi
+            | Self::Mistral
+            | Self::Groq
+            | Self::Together
+            | Self::DeepSeek
+            | Self::Xai
+            | Self::OpenRouter
+            | Self::Vllm
+            | Self::Sglang
+            | Self::LlamaCpp
+            | Self::Perplexity
+            | Self::Cerebras
+            | Self::Fireworks
+            | Self::GitHubModels => Some(Dialect::OpenAiChat),
+            Self::Generic => None,
+        }
+    }
+
     /// Where this provider names the request for its support desk, best first.
     pub(crate) const fn request_id_headers(self) -> &'static [&'static str] {
         match self {

@@ -272,6 +272,11 @@ pub(super) fn members<'a>(
 }
 
 impl<'a> Text<'a> {
+    /// Text that has no escapes.
+    pub(super) fn plain(raw: &'a [u8]) -> Self {
+        Self { raw, escaped: false }
+    }
+
     /// The text with its escapes resolved; what is not Unicode becomes U+FFFD.
     pub(super) fn decode(self) -> Cow<'a, str> {
         if !self.escaped {

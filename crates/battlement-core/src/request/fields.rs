@@ -2,20 +2,44 @@
 //!
 //! The dialects share a shape (a few scalars, then the prompt), so one walk serves them all and
 //! need not know beforehand who is speaking; [`Facts`](super::Facts) picks what counts for its
-//! dialect afterwards. The walk is a small automaton: each value has a [`Place`], found from the
+//! dialect afterwards. The walk is a small automaton: each value has a [`Place`](place::Place), found from the
 //! place of its parent and its key, and the place says what a scalar there means.
 //!
 //! Of a field given twice the last counts, as it does for the servers; a flag, once set, stays.
 
 mod place;
+mod reader;
 
-use std::borrow::Cow;
-
-use self::place::{Place, data_url_mime, inside_array, is_server_tool, media_of};
+use self::reader::Reader;
 use super::{
-    cursor::{Cursor, Event, NotJson, Text},
-    estimate::{AUDIO_TOKENS, DOCUMENT_TOKENS, Estimator, IMAGE_TOKENS, MESSAGE_TOKENS},
+    cursor::{NotJson, Text},
+    estimate::Estimator,
 };
+
+/// Adds up the tokens of a prompt.
+pub(super) trait Counter {
+    /// A text of its own.
+    fn text(&mut self, text: Text<'_>);
+    /// What is charged by the piece.
+    fn add(&mut self, tokens: u64);
+    /// The sum.
+    fn tokens(&self) -> u64;
+}
+
+impl Counter for Estimator {
+    fn text(&mut self, text: Text<'_>) {
+        self.split();
+        self.json(text.raw);
+    }
+
+    fn add(&mut self, tokens: u64) {
+        self.add(tokens);
+    }
+
+    fn tokens(&self) -> u64 {
+        self.tokens()
+    }
+}
 
 /// What was found, not yet judged by dialect.
 #[derive(Clone, Debug, Default)]
@@ -69,62 +93,15 @@ pub(super) struct Seen {
     pub(super) ollama: bool,
 }
 
-/// An Anthropic `source`, a Gemini `inlineData` or a Bedrock `source`, until its end.
-#[derive(Debug, Default)]
-struct Blob<'a> {
-    is_text: bool,
-    mime: Option<Cow<'a, str>>,
-    data: Option<Text<'a>>,
-}
-
-struct Reader<'a> {
-    fields: Fields,
-    estimator: Estimator,
-    blob: Blob<'a>,
-}
-
 impl Fields {
     /// Reads a body, in time linear in its length and without recursion.
     pub(super) fn read(body: &[u8]) -> Result<Self, NotJson> {
-        let mut cursor = Cursor::new(body);
-        let mut reader = Reader {
-            fields: Self::default(),
-            estimator: Estimator::default(),
-            blob: Blob::default(),
-        };
-        // The place of each open container, and of the value that comes next.
-        let mut open: Vec<Place> = Vec::new();
-        let mut next = Place::Root;
-        while let Some(event) = cursor.next()? {
-            match event {
-                Event::Key(key) => {
-                    let parent = open.last().copied().unwrap_or(Place::Quiet);
-                    next = reader.child(parent, &key.decode());
-                    if parent == Place::Structured {
-                        reader.text(key);
-                    }
-                    continue;
-                }
-                Event::ObjectStart => {
-                    if open.is_empty() {
-                        reader.fields.is_object = true;
-                    }
-                    open.push(reader.enter_object(next));
-                }
-                Event::ArrayStart => open.push(inside_array(next)),
-                Event::ObjectEnd | Event::ArrayEnd => {
-                    let closed = open.pop();
-                    if event == Event::ObjectEnd && closed == Some(Place::Blob) {
-                        reader.settle_blob(open.last().copied());
-                    }
-                }
-                scalar => reader.scalar(next, scalar),
-            }
-            // Elements of an array have the place of the array.
-            next = open.last().copied().unwrap_or(Place::Quiet);
-        }
-        reader.fields.input_tokens = reader.estimator.tokens();
-        Ok(reader.fields)
+        Self::read_with(body, Estimator::default())
+    }
+
+    /// Reads a body and counts its prompt otherwise than by estimate.
+    pub(super) fn read_with(body: &[u8], counter: impl Counter) -> Result<Self, NotJson> {
+        Reader::read(body, counter)
     }
 }
 
@@ -144,179 +121,4 @@ impl Seen {
             _ => {}
         }
     }
-}
-
-impl<'a> Reader<'a> {
-    /// The place of a member, noted where its mere presence tells something.
-    fn child(&mut self, parent: Place, key: &str) -> Place {
-        match parent {
-            Place::Root => self.fields.seen.note(key),
-            // A source that holds text in the open, not in base64.
-            Place::Blob if matches!(key, "text" | "content") => self.blob.is_text = true,
-            _ => {}
-        }
-        parent.child(key)
-    }
-
-    /// An object begins at `place`; returns the place of its inside.
-    fn enter_object(&mut self, place: Place) -> Place {
-        match place {
-            Place::Turns => {
-                self.estimator.add(MESSAGE_TOKENS);
-                Place::Parts
-            }
-            Place::Tools => {
-                self.fields.tools = true;
-                self.estimator.add(MESSAGE_TOKENS);
-                Place::Tool
-            }
-            Place::ServerTools => {
-                self.fields.server_tools = true;
-                Place::Structured
-            }
-            Place::State => {
-                self.fields.server_state = true;
-                Place::Quiet
-            }
-            Place::Schema => {
-                self.fields.structured = true;
-                Place::Structured
-            }
-            Place::OllamaFormat => {
-                self.fields.ollama_format = true;
-                Place::Structured
-            }
-            Place::FileData | Place::Blob => {
-                self.blob = Blob::default();
-                Place::Blob
-            }
-            Place::Image | Place::Audio | Place::File => {
-                self.media(place);
-                Place::Quiet
-            }
-            other => other,
-        }
-    }
-
-    fn scalar(&mut self, place: Place, value: Event<'a>) {
-        let fields = &mut self.fields;
-        match place {
-            Place::Model => fields.model = string(value).map(|text| text.decode().into()),
-            Place::Stream => fields.stream = boolean(value),
-            Place::IncludeUsage => fields.include_usage = boolean(value),
-            Place::MaxTokens => fields.max_tokens = count(value),
-            Place::MaxCompletionTokens => fields.max_completion_tokens = count(value),
-            Place::MaxOutputTokens => fields.max_output_tokens = count(value),
-            Place::MaxGenLen => fields.max_gen_len = count(value),
-            Place::GenerationCap => fields.generation_cap = count(value),
-            Place::InferenceCap => fields.inference_cap = count(value),
-            Place::TitanCap => fields.titan_cap = count(value),
-            Place::OptionsCap => fields.options_cap = count(value),
-            Place::N => fields.n = count(value),
-            Place::BestOf => fields.best_of = count(value),
-            Place::CandidateCount => fields.candidate_count = count(value),
-            Place::StateSwitch => fields.server_state |= value == Event::Bool(true),
-            Place::State => fields.server_state |= non_empty(value),
-            Place::ServerTools => fields.server_tools |= non_empty(value),
-            Place::OllamaFormat => fields.ollama_format |= non_empty(value),
-            _ => {}
-        }
-        match (place, value) {
-            (Place::Turns | Place::Parts | Place::Document, Event::String(text)) => {
-                self.prose(text);
-            }
-            // Token ids.
-            (Place::Turns, Event::Number(_)) => self.estimator.add(1),
-            (Place::Structured | Place::Tools, Event::String(text)) => self.text(text),
-            (Place::Structured, Event::Number(digits)) => {
-                self.estimator.split();
-                self.estimator.bytes(digits);
-            }
-            (Place::Structured, Event::Bool(_) | Event::Null) => self.estimator.add(1),
-            (Place::ToolType, Event::String(text)) => {
-                self.fields.server_tools |= is_server_tool(&text.decode());
-            }
-            (Place::FormatType, Event::String(text)) => {
-                self.fields.structured |= !matches!(&*text.decode(), "text" | "");
-            }
-            (Place::MimeType, Event::String(text)) => {
-                self.fields.structured |= !matches!(&*text.decode(), "text/plain" | "");
-            }
-            (Place::BlobType, Event::String(text)) => self.blob.is_text |= text.raw == b"text",
-            (Place::BlobMime, Event::String(text)) => self.blob.mime = Some(text.decode()),
-            (Place::BlobData, Event::String(text)) => self.blob.data = Some(text),
-            (Place::Image | Place::Audio | Place::File | Place::FileData, Event::String(_)) => {
-                self.media(place);
-            }
-            _ => {}
-        }
-    }
-
-    /// A string of the prompt, unless it is a data URL.
-    fn prose(&mut self, text: Text<'a>) {
-        match data_url_mime(text.raw) {
-            Some(mime) => self.media(media_of(mime)),
-            None => self.text(text),
-        }
-    }
-
-    fn text(&mut self, text: Text<'a>) {
-        self.estimator.split();
-        self.estimator.json(text.raw);
-    }
-
-    fn media(&mut self, place: Place) {
-        let (count, tokens) = match place {
-            Place::Image => (&mut self.fields.images, IMAGE_TOKENS),
-            Place::Audio => (&mut self.fields.audio, AUDIO_TOKENS),
-            _ => (&mut self.fields.documents, DOCUMENT_TOKENS),
-        };
-        *count = count.saturating_add(1);
-        self.estimator.add(tokens);
-    }
-
-    fn settle_blob(&mut self, parent: Option<Place>) {
-        // What is left behind settles to nothing if this blob was inside another.
-        let blob = std::mem::replace(&mut self.blob, Blob { is_text: true, ..Blob::default() });
-        match (blob.is_text, blob.mime, blob.data) {
-            (true, _, Some(data)) => self.text(data),
-            (true, _, None) => {}
-            (false, Some(mime), _) => self.media(media_of(&mime)),
-            (false, None, _) if parent == Some(Place::Document) => self.media(Place::File),
-            (false, None, _) => self.media(Place::Image),
-        }
-    }
-}
-
-fn string(value: Event<'_>) -> Option<Text<'_>> {
-    match value {
-        Event::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn boolean(value: Event<'_>) -> Option<bool> {
-    match value {
-        Event::Bool(value) => Some(value),
-        _ => None,
-    }
-}
-
-fn non_empty(value: Event<'_>) -> bool {
-    string(value).is_some_and(|text| !text.raw.is_empty())
-}
-
-/// A count: protobuf sends integers as strings, some clients as `100.0`; negative means no limit.
-fn count(value: Event<'_>) -> Option<u64> {
-    let digits = match value {
-        Event::Number(digits) => digits,
-        Event::String(text) => text.raw,
-        _ => return None,
-    };
-    let digits = std::str::from_utf8(digits).ok()?;
-    digits.parse().ok().or_else(|| {
-        let number: f64 = digits.parse().ok()?;
-        // The cast saturates.
-        (number >= 0.0 && number.is_finite()).then_some(number as u64)
-    })
 }

@@ -98,7 +98,8 @@ impl fmt::Display for Operation {
 
 /// What one request asks for.
 ///
-/// Holds no prompt and no key, so it may be logged.
+/// Holds no prompt and no key, so it may be logged. Its one text is `model`, which is whatever the
+/// client wrote there, cut to a bounded length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Facts {
@@ -108,7 +109,8 @@ pub struct Facts {
     pub provider: Provider,
     /// What is asked.
     pub operation: Operation,
-    /// The model or deployment, from the path if it is there, else from the body.
+    /// The model or deployment, from the path if it is there, else from the body. At most 256 bytes:
+    /// of a longer name, the start.
     pub model: Option<Box<str>>,
     /// Whether the answer will be a stream.
     pub stream: bool,
@@ -124,8 +126,8 @@ pub struct Facts {
     /// Whether the output must fit a format or schema.
     pub structured_output: bool,
     /// Whether the request refers to state at the provider or asks to keep some
-    /// (`previous_response_id`, `conversation`, `store`, `background`, `cachedContent`, …): it
-    /// means something else, or nothing, anywhere else. Only what is said counts: that the
+    /// (`previous_response_id`, `conversation`, `store`, `background`, `cachedContent`, a stored
+    /// prompt, an uploaded file, …): it means something else, or nothing, anywhere else. Only what is said counts: that the
     /// Responses API stores by default does not.
     pub server_state: bool,
     /// How many images are in the prompt.
@@ -189,9 +191,22 @@ impl Facts {
             include_usage: fields.include_usage,
             input_tokens: fields.input_tokens,
             body_is_json: fields.is_object,
-            model: in_path.or(fields.model),
+            model: in_path.or(fields.model).map(bounded),
         }
     }
+}
+
+/// The longest name that is kept: room for an ARN, which is the longest kind.
+const MAX_MODEL_BYTES: usize = 256;
+
+/// A name, cut at the last character that fits.
+fn bounded(model: Box<str>) -> Box<str> {
+    if model.len() <= MAX_MODEL_BYTES {
+        return model;
+    }
+    let fits = |&end: &usize| model.is_char_boundary(end);
+    let end = (0..=MAX_MODEL_BYTES).rev().find(fits).unwrap_or(0);
+    model[..end].into()
 }
 
 /// The fields of a body; none when it is not an object.
@@ -219,9 +234,12 @@ fn cap(dialect: Dialect, fields: &Fields) -> Option<u64> {
         Dialect::BedrockConverse => fields.inference_cap,
         Dialect::OllamaNative => fields.options_cap,
         // Whatever the vendor calls it.
-        Dialect::BedrockInvoke => {
-            fields.max_tokens.or(fields.max_gen_len).or(fields.titan_cap).or(fields.inference_cap)
-        }
+        Dialect::BedrockInvoke => fields
+            .max_completion_tokens
+            .or(fields.max_tokens)
+            .or(fields.max_gen_len)
+            .or(fields.titan_cap)
+            .or(fields.inference_cap),
     }
 }
 

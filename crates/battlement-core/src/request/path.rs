@@ -12,6 +12,35 @@ const BEDROCK_OPERATIONS: [&str; 6] = [
     "count-tokens",
 ];
 
+/// What Google lets one ask of a model, behind the colon. Another colon is part of a name, as in
+/// OpenAI's `/v1/models/ft:gpt-4o:org`.
+const GOOGLE_METHODS: [&str; 24] = [
+    "generateContent",
+    "streamGenerateContent",
+    "bidiGenerateContent",
+    "batchGenerateContent",
+    "generateAnswer",
+    "generateText",
+    "generateMessage",
+    "countTokens",
+    "countTextTokens",
+    "countMessageTokens",
+    "computeTokens",
+    "embedContent",
+    "batchEmbedContents",
+    "asyncBatchEmbedContent",
+    "embedText",
+    "batchEmbedText",
+    "predict",
+    "predictLongRunning",
+    "fetchPredictOperation",
+    "rawPredict",
+    "streamRawPredict",
+    "serverStreamingPredict",
+    "directPredict",
+    "directRawPredict",
+];
+
 /// Where in `path` the model's name is, still percent-encoded.
 pub(super) fn model_span(path: &str) -> Option<Range<usize>> {
     bedrock(path).or_else(|| azure(path)).or_else(|| google(path)).filter(|span| !span.is_empty())
@@ -34,7 +63,7 @@ fn azure(path: &str) -> Option<Range<usize>> {
 
 /// `…/models/{model}:{method}`.
 fn google(path: &str) -> Option<Range<usize>> {
-    let end = path.rfind(':')?;
+    let end = path.rfind(':').filter(|&end| GOOGLE_METHODS.contains(&&path[end + 1..]))?;
     let start = path[..end].rfind('/')? + 1;
     let collection = path[..start - 1].rsplit('/').next();
     let named = matches!(collection, Some("models" | "tunedModels" | "endpoints"));
@@ -114,6 +143,10 @@ mod tests {
         );
         check("/v1/projects/p/locations/l/endpoints/openapi/chat/completions", None);
         check("/v1beta/models/:generateContent", None);
+        check("/v1/models/ft:gpt-4o:org", None);
+        check("/v1/models/ft:gpt-4o:org:batchEmbedContents", Some("ft:gpt-4o:org"));
+        check("/v1/projects/p/locations/l/endpoints/7:serverStreamingPredict", Some("7"));
+        check("/v1/projects/p/locations/l/endpoints/7:chat", None);
         check("/v1beta/models", None);
         check(
             "/model/anthropic.claude-sonnet-5-v1%3A0/converse",

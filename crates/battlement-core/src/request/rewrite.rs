@@ -26,6 +26,7 @@
 //!
 //! Bedrock signs path and body: rewrite before signing.
 
+mod habits;
 mod splice;
 
 use std::borrow::Cow;
@@ -66,6 +67,12 @@ pub enum RewriteError {
         /// The dialect of the request.
         dialect: Dialect,
     },
+    /// No server would find this model in a path: it is empty, or a step up or to nowhere.
+    #[error("`{model}` cannot be a model in a path")]
+    UnfitModel {
+        /// The model asked for: nothing, `.` or `..`.
+        model: Box<str>,
+    },
     /// The new path is not valid.
     #[error("the rewritten path is not valid")]
     InvalidPath(#[source] http::Error),
@@ -79,6 +86,10 @@ pub struct Edit<'e> {
     pub model: Option<&'e str>,
     /// The cap on generated tokens: in the field that is present, else in the one the provider
     /// prefers.
+    ///
+    /// Nothing else in the body follows it. Anthropic in particular refuses a cap that is not above
+    /// `thinking.budget_tokens`: whoever lowers the cap below the thinking a client asked for gets
+    /// a 400, because to think less would be another answer than the one asked for.
     pub max_output_tokens: Option<u64>,
     /// Whether a stream ends with a chunk of usage (`stream_options.include_usage`). Does nothing
     /// where streams report usage anyway, nor, when `true`, for a request that does not stream,
@@ -142,7 +153,8 @@ impl Edit<'_> {
 ///
 /// # Errors
 ///
-/// [`RewriteError::NoModelInPath`] for a Gemini or Bedrock URI of another form.
+/// [`RewriteError::NoModelInPath`] for a Gemini or Bedrock URI of another form, and
+/// [`RewriteError::UnfitModel`] where the path has a model and could not have this one.
 pub fn uri_model(dialect: Dialect, uri: &Uri, model: &str) -> Result<Uri, RewriteError> {
     let Some(span) = path::model_span(uri.path()) else {
         return match model_place(dialect, Provider::Generic) {
@@ -155,6 +167,9 @@ pub fn uri_model(dialect: Dialect, uri: &Uri, model: &str) -> Result<Uri, Rewrit
         Dialect::Gemini => model.strip_prefix("models/").unwrap_or(model),
         _ => model,
     };
+    if matches!(model, "" | "." | "..") {
+        return Err(RewriteError::UnfitModel { model: model.into() });
+    }
     let (before, after) = (&uri.path()[..span.start], &uri.path()[span.end..]);
     let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
     let path = format!("{before}{}{after}{query}", path::percent_encode(model));
@@ -172,12 +187,9 @@ enum ModelPlace {
 }
 
 fn model_place(dialect: Dialect, provider: Provider) -> ModelPlace {
-    match (dialect, provider) {
-        (Dialect::Gemini | Dialect::BedrockConverse | Dialect::BedrockInvoke, _) => {
-            ModelPlace::Path
-        }
-        // Azure's older paths and Vertex's raw ones hold it; Azure's newer ones do not.
-        (_, Provider::AzureOpenAi) | (Dialect::AnthropicMessages, Provider::Vertex) => {
+    match dialect {
+        Dialect::Gemini | Dialect::BedrockConverse | Dialect::BedrockInvoke => ModelPlace::Path,
+        _ if habits::of(provider).model_may_be_in_path.contains(&dialect) => {
             ModelPlace::BodyIfPresent
         }
         _ => ModelPlace::Body,
@@ -192,24 +204,20 @@ fn set_cap(
 ) -> Result<(), RewriteError> {
     let cap = cap.to_string();
     match dialect {
-        Dialect::OpenAiChat => {
-            // Reasoning models reject the old name, most other servers know only that.
-            let names = match provider {
-                Provider::OpenAi | Provider::AzureOpenAi | Provider::Cerebras => {
-                    ["max_completion_tokens", "max_tokens"]
-                }
-                _ => ["max_tokens", "max_completion_tokens"],
-            };
-            splicer.set_one_of(&names, &cap);
-        }
+        Dialect::OpenAiChat => splicer.set_one_of(&habits::of(provider).chat_caps, &cap),
         Dialect::OpenAiResponses => splicer.set("max_output_tokens", &cap),
         Dialect::OpenAiCompletions | Dialect::AnthropicMessages | Dialect::CohereV2 => {
             splicer.set("max_tokens", &cap);
         }
         Dialect::Gemini => {
-            let snake = splicer.has("generation_config") && !splicer.has("generationConfig");
-            let outer = if snake { "generation_config" } else { "generationConfig" };
-            splicer.set_inside(outer, &["maxOutputTokens", "max_output_tokens"], &cap)?;
+            let (camel, snake) = ("generationConfig", "generation_config");
+            let names = ["maxOutputTokens", "max_output_tokens"];
+            if splicer.has(snake) {
+                splicer.set_inside(snake, &names, &cap)?;
+            }
+            if splicer.has(camel) || !splicer.has(snake) {
+                splicer.set_inside(camel, &names, &cap)?;
+            }
         }
         Dialect::BedrockConverse => splicer.set_inside("inferenceConfig", &["maxTokens"], &cap)?,
         Dialect::OllamaNative => splicer.set_inside("options", &["num_predict"], &cap)?,
@@ -223,9 +231,10 @@ fn set_cap(
 
 /// Each vendor on Bedrock has a name of its own; known by itself or by what stands beside it.
 fn set_vendor_cap(splicer: &mut Splicer<'_>, cap: &str) -> Result<(), RewriteError> {
-    let flat = ["max_tokens", "max_gen_len", "max_tokens_to_sample"];
-    if let Some(name) = flat.into_iter().find(|name| splicer.has(name)) {
-        splicer.set(name, cap);
+    let flat = ["max_completion_tokens", "max_tokens", "max_gen_len", "max_tokens_to_sample"];
+    let there: Vec<&str> = flat.into_iter().filter(|name| splicer.has(name)).collect();
+    if !there.is_empty() {
+        splicer.set_one_of(&there, cap);
     } else if splicer.has("anthropic_version") {
         splicer.set("max_tokens", cap);
     } else if splicer.has("inputText") {
@@ -259,11 +268,10 @@ fn set_stream(
     Ok(())
 }
 
-/// Whether usage in a stream has to be asked for. Mistral always sends it, and rejects unknown
-/// members.
+/// Whether usage in a stream has to be asked for.
 fn reports_usage_on_request(dialect: Dialect, provider: Provider) -> bool {
     matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
-        && provider != Provider::Mistral
+        && habits::of(provider).sends_usage_on_request
 }
 
 fn include_usage(

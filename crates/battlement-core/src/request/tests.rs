@@ -98,6 +98,7 @@ fn reads_each_dialect() {
         ),
         ("/model/a%2Fb/converse-stream", "{}", Some("a/b"), true, None),
         ("/model/a/invoke", r#"{"max_gen_len":4}"#, Some("a"), false, Some(4)),
+        ("/model/a/invoke", r#"{"max_completion_tokens":4}"#, Some("a"), false, Some(4)),
         (
             "/model/a/invoke",
             r#"{"textGenerationConfig":{"maxTokenCount":4}}"#,
@@ -146,6 +147,19 @@ fn reads_each_dialect() {
 }
 
 #[test]
+fn a_long_model_is_cut() {
+    let check = |model: String, expected: &str| {
+        assert_eq!(chat(&json!({ "model": model }).to_string()).model.as_deref(), Some(expected));
+        let path: String = model.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let facts = read(&format!("/v1beta/models/{path}:generateContent"), "{}");
+        assert_eq!(facts.model.as_deref(), Some(expected));
+    };
+    check("m".repeat(256), &"m".repeat(256));
+    check("m".repeat(9_000), &"m".repeat(256));
+    check(format!("m{}", "é".repeat(200)), &format!("m{}", "é".repeat(127)));
+}
+
+#[test]
 fn counts_choices() {
     assert_eq!(chat("{}").choices, 1);
     assert_eq!(chat(r#"{"n":0}"#).choices, 1);
@@ -180,6 +194,11 @@ fn sees_tools_and_who_runs_them() {
     check(r#"{"toolConfig":{"tools":[{"toolSpec":{"name":"f"}}]}}"#, true, false);
     check(r#"{"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}"#, false, false);
     check(r#"{"web_search_options":{}}"#, false, true);
+    check(r#"{"search_parameters":{}}"#, false, true);
+    check(r#"{"search_parameters":{"mode":"auto","sources":[{"type":"web"}]}}"#, false, true);
+    check(r#"{"search_parameters":{"sources":[{"mode":"on"}],"mode":"off"}}"#, false, false);
+    check(r#"{"search_parameters":{"mode":"off","sources":[{"mode":"on"}]}}"#, false, false);
+    check(r#"{"search_parameters":null}"#, false, false);
     check(r#"{"mcp_servers":[{"url":"x"}]}"#, false, true);
     check(r#"{"mcp_servers":[]}"#, false, false);
     check(r#"{"messages":[{"tools":[{"type":"web_search"}]}]}"#, false, false);
@@ -196,6 +215,15 @@ fn sees_structured_output() {
     check(chat, r#"{"response_format":{"type":"text"}}"#, false);
     check(chat, r#"{"response_format":null}"#, false);
     check(chat, r#"{"format":"json"}"#, false);
+    for key in ["guided_json", "guided_regex", "guided_grammar", "grammar", "json_schema"] {
+        check(chat, &format!(r#"{{"{key}":{{"type":"object"}}}}"#), true);
+        check(chat, &format!(r#"{{"{key}":"x"}}"#), true);
+        check(chat, &format!(r#"{{"{key}":""}}"#), false);
+        check(chat, &format!(r#"{{"{key}":null}}"#), false);
+    }
+    check(chat, r#"{"guided_choice":["a","b"]}"#, true);
+    check(chat, r#"{"guided_choice":[]}"#, false);
+    check(chat, r#"{"structured_outputs":{"regex":"a+"}}"#, true);
     check("/v1/responses", r#"{"text":{"format":{"type":"json_schema","schema":{}}}}"#, true);
     check("/v1/responses", r#"{"text":{"verbosity":"low"}}"#, false);
     check("/v1/messages", r#"{"output_config":{"format":{"type":"json_schema"}}}"#, true);
@@ -230,6 +258,63 @@ fn sees_server_state_and_usage_option() {
     check(r#"{"store":false,"background":false}"#, false);
     check(r#"{"background":true}"#, true);
     check(r#"{"cachedContent":"cachedContents/x"}"#, true);
+    // Files and stores.
+    check(r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#, true);
+    check(
+        r#"{"messages":[{"content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,AA=="}}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"input":[{"role":"user","content":[{"type":"input_image","file_id":"file-1"}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"input":[{"content":[{"type":"input_image","file_id":null,"image_url":"https://h/a.png"}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"input":[{"content":[{"type":"output_text","text":"x","annotations":[{"type":"file_citation","file_id":"file-1"}]}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"messages":[{"content":[{"type":"document","source":{"type":"file","file_id":"file_1"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"messages":[{"content":[{"type":"image","source":{"type":"url","url":"https://h/files/a.png"}}]}]}"#,
+        false,
+    );
+    check(r#"{"messages":[{"content":[{"type":"container_upload","file_id":"file_1"}]}]}"#, true);
+    check(r#"{"container":"container_1"}"#, true);
+    check(r#"{"container":{"id":"container_1"}}"#, true);
+    check(r#"{"container":null}"#, false);
+    check(r#"{"tools":[{"type":"file_search","vector_store_ids":["vs_1"]}]}"#, true);
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"file_data":{"file_uri":"https:\/\/h\/v1beta\/files\/a"}}]}]}"#,
+        true,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"mimeType":"video/mp4","fileUri":"gs://bucket/a.mp4"}}]}]}"#,
+        false,
+    );
+    check(
+        r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://www.youtube.com/watch?v=a"}}]}]}"#,
+        false,
+    );
+    // Items and prompts.
+    check(r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#, true);
+    check(r#"{"input":[{"type":"message","id":"msg_1","content":"item_reference"}]}"#, false);
+    check(r#"{"prompt":{"id":"pmpt_1","version":"2"}}"#, true);
+    check(r#"{"prompt":"pmpt_1"}"#, false);
+    check(r#"{"prompt":["id"]}"#, false);
     assert_eq!(chat("{}").include_usage, None);
     assert_eq!(chat(r#"{"stream_options":{"include_usage":false}}"#).include_usage, Some(false));
     assert_eq!(chat(r#"{"stream_options":{"include_usage":true}}"#).include_usage, Some(true));
@@ -281,6 +366,23 @@ fn counts_media_without_reading_it_as_text() {
         (0, 0, 0),
     );
 
+    // A source that has no media type is what the part around it says, before or behind it.
+    for source in
+        [json!({"type": "url", "url": "https://h/x"}), json!({"type": "file", "file_id": "file_1"})]
+    {
+        check(json!([{"type": "document", "source": source}]), (0, 0, 1));
+        check(json!([{"type": "image", "source": source}]), (1, 0, 0));
+        check(json!([{"content": [{"source": source}]}, {"document": 1}]), (1, 0, 0));
+        // `json!` sorts: until here, the type came behind.
+        let before =
+            format!(r#"{{"messages":[{{"content":[{{"type":"document","source":{source}}}]}}]}}"#);
+        assert_eq!((chat(&before).images, chat(&before).documents), (0, 1));
+    }
+
+    check(json!([{"type": "input_image", "file_id": "file-1"}]), (1, 0, 0));
+    check(json!([{"type": "input_file", "file_id": "file-1"}]), (0, 0, 1));
+    check(json!([{"type": "file", "file": {"file_id": "file-1"}}]), (0, 0, 1));
+
     let ollama =
         json!({ "messages": [{ "content": "x", "images": [base64, base64] }] }).to_string();
     assert_eq!(read("/api/chat", &ollama).images, 2);
@@ -302,6 +404,7 @@ fn estimates_the_whole_prompt() {
     check(json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": words}]}]}));
     check(json!({"prompt": words}));
     check(json!({"prompt": [words]}));
+    check(json!({"prompt": {"id": "pmpt_1", "variables": {"type": words}}}));
     check(json!({"contents": [{"parts": [{"text": words}]}]}));
     check(json!({"systemInstruction": {"parts": [{"text": words}]}}));
     check(
@@ -317,6 +420,10 @@ fn estimates_the_whole_prompt() {
     );
     check(json!({"documents": [{"data": {"text": words}}]}));
     check(json!({"inputText": words}));
+    check(json!({"texts": [words]}));
+    check(json!({"requests": [{"content": {"parts": [{"text": words}]}}]}));
+    check(json!({"prediction": {"type": "content", "content": words}}));
+    check(json!({"prediction": {"type": "content", "content": [{"type": "text", "text": words}]}}));
 
     let ids: Vec<u32> = (0..500).collect();
     assert_eq!(chat(&json!({ "prompt": ids }).to_string()).input_tokens, 500);
@@ -341,6 +448,7 @@ fn guesses_the_dialect_from_the_body() {
     check(r#"{"input":"x","model":"gpt-5"}"#, Some(Dialect::OpenAiResponses));
     check(r#"{"input":"x","model":"text-embedding-3-small"}"#, Some(Dialect::OpenAiEmbeddings));
     check(r#"{"inputText":"x"}"#, Some(Dialect::BedrockInvoke));
+    check(r#"{"prompt":{"id":"pmpt_1"}}"#, Some(Dialect::OpenAiResponses));
     check("{}", None);
     check("[]", None);
     check("", None);

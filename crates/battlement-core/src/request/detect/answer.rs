@@ -3,6 +3,8 @@
 //! For tools that are handed a captured answer. A guess: headers name the provider, the first keys
 //! of the body name the dialect, and the path of the request, if known, settles the rest.
 
+mod frame;
+
 use http::{HeaderMap, Method, header::CONTENT_TYPE};
 
 use super::{glob, of_path, provider_of_path, trimmed};
@@ -79,7 +81,7 @@ pub fn of_answer(
     let in_path = path.and_then(|path| of_path(&Method::POST, path)).and_then(|row| row.dialect);
     let in_headers = of_headers(headers);
     let in_body = shape.dialect(in_headers, headers);
-    let dialect = in_path.or(in_body).or(in_headers.map(usual_dialect));
+    let dialect = in_path.or(in_body).or(in_headers.and_then(Provider::usual_dialect));
     let provider = in_headers
         .or_else(|| shape.provider())
         .or_else(|| path.and_then(provider_of_path))
@@ -125,12 +127,15 @@ struct Shape<'a> {
     error_keys: Vec<Box<str>>,
     /// `error.status` is a word, as at Google; Azure has a number there.
     error_status: bool,
-    /// A frame of an AWS event stream that carries a vendor's own chunk.
-    is_chunk_frame: bool,
+    /// The body is an AWS event stream of this dialect.
+    framed: Option<Dialect>,
 }
 
 impl<'a> Shape<'a> {
     fn read(body: &'a [u8]) -> Self {
+        if let Some(dialect) = frame::dialect(body) {
+            return Self { framed: Some(dialect), ..Self::default() };
+        }
         let mut shape = Self::default();
         let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         let first = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
@@ -140,9 +145,6 @@ impl<'a> Shape<'a> {
             None => &[],
         };
         shape.object(json);
-        shape.is_chunk_frame =
-            memchr::memmem::find(&body[..body.len().min(128)], b":event-type\x07\x00\x05chunk")
-                .is_some();
         shape
     }
 
@@ -209,6 +211,9 @@ impl<'a> Shape<'a> {
     }
 
     fn dialect(&self, provider: Option<Provider>, headers: &HeaderMap) -> Option<Dialect> {
+        if self.framed.is_some() {
+            return self.framed;
+        }
         if provider == Some(Provider::Bedrock) {
             return Some(self.bedrock_dialect(headers));
         }
@@ -223,8 +228,7 @@ impl<'a> Shape<'a> {
     }
 
     fn bedrock_dialect(&self, headers: &HeaderMap) -> Dialect {
-        let invoke = self.is_chunk_frame
-            || headers.keys().any(|name| glob("x-amzn-bedrock-*", name.as_str()))
+        let invoke = headers.keys().any(|name| glob("x-amzn-bedrock-*", name.as_str()))
             || self.has("generation")
             || self.has("inputTextTokenCount")
             || &*self.kind == "message";
@@ -296,12 +300,15 @@ impl<'a> Shape<'a> {
         }
         // Flat messages are Cohere's, Mistral's and many a proxy's: the provider decides.
         match provider {
-            Some(provider) => Some(usual_dialect(provider)),
+            Some(provider) => provider.usual_dialect(),
             None => (!self.keys.is_empty()).then_some(Dialect::OpenAiChat),
         }
     }
 
     fn provider(&self) -> Option<Provider> {
+        if self.framed.is_some() {
+            return Some(Provider::Bedrock);
+        }
         if let Some(&(_, provider)) = KEYS.iter().find(|(key, _)| self.has(key)) {
             return Some(provider);
         }
@@ -324,17 +331,6 @@ impl<'a> Shape<'a> {
         // As flat as Mistral's and SGLang's, which have an `object`.
         let flat = ["message", "type", "param", "code"].iter().all(|key| self.has(key));
         (flat && self.object.is_empty()).then_some(Provider::Cerebras)
-    }
-}
-
-/// What a provider speaks when nothing says otherwise.
-fn usual_dialect(provider: Provider) -> Dialect {
-    match provider {
-        Provider::Anthropic => Dialect::AnthropicMessages,
-        Provider::Gemini | Provider::Vertex => Dialect::Gemini,
-        Provider::Bedrock => Dialect::BedrockConverse,
-        Provider::Cohere => Dialect::CohereV2,
-        _ => Dialect::OpenAiChat,
     }
 }
 

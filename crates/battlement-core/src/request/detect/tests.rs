@@ -217,6 +217,45 @@ fn a_body_cut_anywhere_still_answers() {
 }
 
 #[test]
+fn an_event_stream_needs_no_header() {
+    let guess = |body: &[u8]| of_answer(None, &HeaderMap::new(), body);
+    let converse = (Some(Dialect::BedrockConverse), Provider::Bedrock);
+    let invoke = (Some(Dialect::BedrockInvoke), Provider::Bedrock);
+    let unknown = (None, Provider::Generic);
+
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
+    let mut seen = 0;
+    for (folder, expected) in [("bedrock_converse", converse), ("bedrock_invoke", invoke)] {
+        for entry in std::fs::read_dir(format!("{root}/{folder}")).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_some_and(|extension| extension == "bin") {
+                let body = std::fs::read(&file).unwrap();
+                assert_eq!(guess(&body), expected, "{}", file.display());
+                // Damaged, and cut in front of any name.
+                let mut damaged = body.clone();
+                damaged[11] ^= 1;
+                assert_eq!(guess(&damaged), expected, "{}", file.display());
+                assert_eq!(guess(&body[..12]), converse, "{}", file.display());
+                assert_eq!(guess(&damaged[..12]), unknown, "{}", file.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} fixtures");
+
+    // Another order of headers, and names that are only spoken of.
+    assert_eq!(
+        guess(b"\0\0\x0d:message-type\x07\0\x05event\x0b:event-type\x07\0\x05chunk"),
+        invoke
+    );
+    assert_eq!(
+        guess(br#"{"error":{"message":":event-type"}}"#),
+        (Some(Dialect::OpenAiChat), Provider::Generic)
+    );
+    assert_eq!(guess(&[0; 12]), unknown);
+}
+
+#[test]
 fn answers_without_a_hint_stay_unknown() {
     let guess = |path, body: &[u8]| of_answer(path, &HeaderMap::new(), body);
     assert_eq!(guess(None, b""), (None, Provider::Generic));

@@ -6,7 +6,7 @@ use super::RewriteError;
 use crate::request::cursor::{self, NotJson, Shape, Text};
 
 /// Every top-level member an edit may look at; the others are not remembered.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 16] = [
     "model",
     "stream",
     "stream_options",
@@ -23,7 +23,6 @@ const NAMES: [&str; 17] = [
     "anthropic_version",
     "inputText",
     "schemaVersion",
-    "messages",
 ];
 
 pub(super) struct Splicer<'b> {

@@ -75,6 +75,18 @@ fn sets_the_cap_where_the_dialect_has_it() {
         r#"{"generation_config":{"max_output_tokens":1}}"#,
         r#"{"generation_config":{"max_output_tokens":9}}"#,
     );
+    // Spelt both ways: both, since nothing says which counts.
+    check(
+        Dialect::Gemini,
+        r#"{"generation_config":{"topK":1},"generationConfig":{"maxOutputTokens":1}}"#,
+        r#"{"generation_config":{"maxOutputTokens":9,"topK":1},"generationConfig":{"maxOutputTokens":9}}"#,
+    );
+    // Thinking stays as it is.
+    check(
+        Dialect::AnthropicMessages,
+        r#"{"max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":2048}}"#,
+        r#"{"max_tokens":9,"thinking":{"type":"enabled","budget_tokens":2048}}"#,
+    );
     check(
         Dialect::BedrockConverse,
         r#"{"inferenceConfig": {} }"#,
@@ -91,6 +103,16 @@ fn sets_the_cap_where_the_dialect_has_it() {
         r#"{"options":{"num_predict":9,"seed":1},"options":{"num_predict":9}}"#,
     );
     check(Dialect::BedrockInvoke, r#"{"max_gen_len":1}"#, r#"{"max_gen_len":9}"#);
+    check(
+        Dialect::BedrockInvoke,
+        r#"{"max_completion_tokens":1}"#,
+        r#"{"max_completion_tokens":9}"#,
+    );
+    check(
+        Dialect::BedrockInvoke,
+        r#"{"max_completion_tokens":1,"max_tokens":2}"#,
+        r#"{"max_completion_tokens":9,"max_tokens":9}"#,
+    );
     check(
         Dialect::BedrockInvoke,
         r#"{"anthropic_version":"x"}"#,
@@ -175,6 +197,12 @@ fn leaves_the_model_to_the_path_where_that_may_hold_it() {
     };
     assert_eq!(&*azure(b"{}"), b"{}");
     assert_eq!(&*azure(br#"{"model":"old"}"#), br#"{"model":"new"}"#);
+    let vertex = |dialect| model.apply(dialect, Provider::Vertex, b"{}").unwrap();
+    assert_eq!(&*vertex(Dialect::AnthropicMessages), b"{}");
+    assert_eq!(&*vertex(Dialect::OpenAiChat), br#"{"model":"new"}"#);
+    // Claude at Azure has no deployment in its path.
+    let claude = model.apply(Dialect::AnthropicMessages, Provider::AzureOpenAi, b"{}").unwrap();
+    assert_eq!(&*claude, br#"{"model":"new"}"#);
 }
 
 #[test]
@@ -252,6 +280,16 @@ fn puts_the_model_into_the_path() {
         "arn:aws:b:r:1:p/q",
         "/model/arn%3Aaws%3Ab%3Ar%3A1%3Ap%2Fq/invoke",
     );
+
+    // Somebody's fine-tuned model, not a method.
+    check(Dialect::OpenAiChat, "/v1/models/ft:gpt-4o:org", "m", "/v1/models/ft:gpt-4o:org");
+
+    for model in ["", ".", "..", "models/", "models/.."] {
+        let uri = Uri::from_static("/v1beta/models/old:generateContent");
+        let error = uri_model(Dialect::Gemini, &uri, model).unwrap_err();
+        assert!(matches!(error, RewriteError::UnfitModel { .. }), "{model} {error}");
+    }
+    check(Dialect::BedrockConverse, "/model/a/converse", "...", "/model/.../converse");
 
     let error = uri_model(Dialect::Gemini, &Uri::from_static("/v1beta/models"), "m").unwrap_err();
     assert_eq!(error.to_string(), "no model in the path of a gemini request");
