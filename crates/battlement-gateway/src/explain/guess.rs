@@ -30,20 +30,8 @@ pub(crate) fn speaker(
         provider_is_guess: provider.is_none(),
         dialect: dialect
             .or(guess)
-            .or_else(|| provider.map(usual_dialect))
+            .or_else(|| provider.and_then(Provider::usual_dialect))
             .unwrap_or(Dialect::OpenAiChat),
         provider: provider.unwrap_or(sender),
-    }
-}
-
-/// What a provider speaks as a rule.
-fn usual_dialect(provider: Provider) -> Dialect {
-    match provider {
-        Provider::Anthropic => Dialect::AnthropicMessages,
-        Provider::Gemini | Provider::Vertex => Dialect::Gemini,
-        Provider::Bedrock => Dialect::BedrockConverse,
-        Provider::Cohere => Dialect::CohereV2,
-        Provider::Ollama => Dialect::OllamaNative,
-        _ => Dialect::OpenAiChat,
     }
 }
