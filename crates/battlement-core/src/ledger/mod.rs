@@ -4,7 +4,7 @@
 //! what the first has charged when the second says no. And what a call costs in tokens is only known
 //! when it ends. So a call is charged by what it is expected to cost, a [`Reservation`] is held while
 //! it runs, and at the end the truth replaces the charge: as if it had been known from the beginning,
-//! so that refunds make no bursts (see [`bucket`](crate::bucket)), and with debt if it was more.
+//! so that refunds make no bursts (see [`bucket`]), and with debt if it was more.
 //!
 //! How a provider charges differs, and the ledger must be the mirror of the provider's own:
 //! [`Charging`] holds the habits of each as data. Where output is charged as it is produced, a call

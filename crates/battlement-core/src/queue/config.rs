@@ -14,7 +14,7 @@ pub struct Config {
     /// 4,096 by default.
     pub most_idle: usize,
     /// What share of all that passes a class is sure to get while it waits, in percent, by
-    /// [`Lane::ALL`]. What is left goes to the most urgent. 0, 20 and 5 by default.
+    /// [`Lane::ALL`](crate::lanes::Lane::ALL). What is left goes to the most urgent. 0, 20 and 5 by default.
     pub shares: [u8; 3],
 }
 
