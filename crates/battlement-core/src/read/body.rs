@@ -156,6 +156,10 @@ impl sse::Events for Body {
         self.collector.learned(data);
     }
 
+    fn may_repeat(&self) -> bool {
+        self.collector.may_repeat()
+    }
+
     fn is_whole(&self) -> bool {
         self.json.is_done() || self.json.is_broken()
     }

@@ -13,7 +13,7 @@ use crate::{
         answer::{Answer, Choice, MAX_CHOICES},
         tokens::Tokens,
     },
-    scan::template::Template,
+    scan::{json, template::Template},
 };
 
 /// The event being read.
@@ -260,6 +260,33 @@ impl Collector {
         event.clear();
     }
 
+    /// Whether there is an event to compare with.
+    pub(crate) fn may_repeat(&self) -> bool {
+        matches!(self.lesson, Lesson::NothingNew { .. }) && !self.event.flags.touched
+    }
+
+    /// Reads a repetition after all, and makes sure that it says nothing new.
+    #[cfg(debug_assertions)]
+    fn assert_repetition(&self, data: &[u8], output: bool) {
+        let mut probe = Self::new(self.spec);
+        let mut reader = json::Reader::new(self.spec.answer, false);
+        reader.feed(data, &mut probe);
+        assert!(reader.is_done(), "a repetition is a whole document");
+        if probe.event.flags.kind == Some(EventKind::Output) {
+            probe.event.keep_output_only();
+        }
+        assert!(probe.event.choices.iter().all(|later| {
+            let known = self.answer.choices.iter().find(|known| known.index == later.index);
+            known.is_some_and(|known| !known.would_change(later))
+        }));
+        let flags = probe.event.flags;
+        assert_eq!(flags.output, output);
+        assert!(!(flags.counted || flags.ended || flags.overflow || flags.has_error));
+        assert!(!flags.malformed && probe.event.rare.is_none());
+        let kinds = [None, Some(EventKind::Answer), Some(EventKind::Output)];
+        assert!(kinds.contains(&flags.kind));
+    }
+
     /// Whether the event is one like those before, and counts it if so: nothing new but words.
     #[inline]
     pub(crate) fn is_repetition(&mut self, data: &[u8]) -> bool {
@@ -268,6 +295,8 @@ impl Collector {
         if self.event.flags.touched || !self.template.matches(data) {
             return false;
         }
+        #[cfg(debug_assertions)]
+        self.assert_repetition(data, output);
         self.answer.events += 1;
         self.signals |= if output { Signals::EVENT | Signals::OUTPUT } else { Signals::EVENT };
         true

@@ -16,6 +16,8 @@ pub(crate) trait Events {
     fn dispatch(&mut self);
     /// An event of one line stands whole in the slice: its data, then the end of it.
     fn event(&mut self, data: &[u8]);
+    /// Whether an event may turn out to be one that need not be read.
+    fn may_repeat(&self) -> bool;
     /// Whether the data so far is a whole JSON document.
     fn is_whole(&self) -> bool;
 }
@@ -34,6 +36,9 @@ pub(crate) struct Reader {
     bare: bool,
     /// The event calls itself an error.
     error: bool,
+    /// The beginning of a short event that a slice border cut, from its data line on. Held back
+    /// only where the whole may be one that need not be read.
+    held: Vec<u8>,
     /// The beginning of a field's name, or of an event's name.
     word: [u8; 8],
     word_len: usize,
@@ -58,6 +63,9 @@ enum Field {
     Other,
 }
 
+/// How much of an event is held back, longer ones are read in pieces.
+const HELD: usize = 1024;
+
 const BOM: &[u8; 3] = b"\xef\xbb\xbf";
 
 impl Reader {
@@ -69,6 +77,7 @@ impl Reader {
             has_data: false,
             bare: false,
             error: false,
+            held: Vec::new(),
             word: [0; 8],
             word_len: 0,
         }
@@ -76,13 +85,42 @@ impl Reader {
 
     /// Reads on.
     pub(crate) fn feed(&mut self, bytes: &[u8], events: &mut impl Events) {
+        let taken = if self.held.is_empty() { 0 } else { self.hold_more(bytes, events) };
+        self.read(&bytes[taken..], true, events);
+    }
+
+    /// Adds to what is held, up to the end of the event; how much of the slice that took.
+    fn hold_more(&mut self, bytes: &[u8], events: &mut impl Events) -> usize {
+        let before = self.held.len();
+        let room = HELD - before;
+        self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let from = before.saturating_sub(1);
+        if let Some(end) = blank_line(&self.held[from..]) {
+            self.held.truncate(from + end);
+        } else if self.held.len() < HELD {
+            return bytes.len();
+        }
+        let taken = self.held.len() - before;
+        self.release(events);
+        taken
+    }
+
+    /// Reads what is held.
+    fn release(&mut self, events: &mut impl Events) {
+        let mut held = std::mem::take(&mut self.held);
+        self.read(&held, false, events);
+        held.clear();
+        self.held = held;
+    }
+
+    fn read(&mut self, bytes: &[u8], hold: bool, events: &mut impl Events) {
         let mut at = 0;
         if self.bom < 4 {
             at = self.skip_bom(bytes);
         }
         while at < bytes.len() {
             at = match self.line {
-                Line::Start => self.start(bytes, at, events),
+                Line::Start => self.start(bytes, at, hold, events),
                 Line::Name => self.name(bytes, at, events),
                 Line::Behind(field) => {
                     self.line = Line::In(field);
@@ -96,6 +134,7 @@ impl Reader {
     /// Ends the input. An event without its blank line is dropped by the standard; whether `[DONE]`
     /// was one is for the caller to accept. Bare JSON has no blank line to wait for.
     pub(crate) fn finish(&mut self, events: &mut impl Events) {
+        self.release(events);
         if self.bare && events.is_whole() {
             self.dispatch(events);
         }
@@ -123,7 +162,7 @@ impl Reader {
     }
 
     #[inline]
-    fn start(&mut self, bytes: &[u8], at: usize, events: &mut impl Events) -> usize {
+    fn start(&mut self, bytes: &[u8], at: usize, hold: bool, events: &mut impl Events) -> usize {
         let byte = bytes[at];
         if std::mem::take(&mut self.cr) && byte == b'\n' {
             return at + 1;
@@ -137,6 +176,13 @@ impl Reader {
                 if !self.has_data && !self.error {
                     if let Some(end) = whole_event(bytes, at + 5, events) {
                         return end;
+                    }
+                    if hold && bytes.len() - at < HELD && events.may_repeat() {
+                        // A blank line in sight ends something that is not as short as it seems.
+                        if blank_line(&bytes[at..]).is_none() {
+                            self.held.extend_from_slice(&bytes[at..]);
+                            return bytes.len();
+                        }
                     }
                 }
                 self.begin_data(events);
@@ -261,4 +307,13 @@ fn whole_event(bytes: &[u8], at: usize, events: &mut impl Events) -> Option<usiz
     };
     events.event(&bytes[at..end]);
     Some(end + blank)
+}
+
+/// The end of the first blank line: two line ends in a row.
+fn blank_line(bytes: &[u8]) -> Option<usize> {
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+    ends.map(|at| at + 1).find_map(|at| match (bytes[at - 1], bytes.get(at)?) {
+        (b'\n', b'\n' | b'\r') | (b'\r', b'\r') => Some(at + 1),
+        _ => None,
+    })
 }

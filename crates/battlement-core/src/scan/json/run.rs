@@ -76,6 +76,7 @@ impl Reader {
         sink: &mut impl Sink,
     ) -> Option<Next> {
         let field = node.field;
+        let plain = if first.is_ascii_digit() { whole_number(&bytes[at..]) } else { None };
         let end = match first {
             b'"' if field.is_kept() => {
                 let mut escaped = false;
@@ -99,6 +100,15 @@ impl Reader {
                 end + 1
             }
             b'{' | b'[' => return Some(self.run_open(bytes, at, first, node, sink)),
+            b'1'..=b'9' if plain.is_some() => {
+                let len = plain?;
+                if field == Field::None {
+                    sink.hole(Hole::Digits, at, at + len);
+                } else {
+                    sink.value(field, Value::Number(&bytes[at..at + len]));
+                }
+                at + len
+            }
             b'-' | b'0'..=b'9' => {
                 let rest = &bytes[at..];
                 let len = rest.iter().position(|byte| !is_of_number(*byte))?;
@@ -204,4 +214,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// The length of a plain number and of nothing else, up to twenty digits: what nearly all are.
+#[inline]
+fn whole_number(bytes: &[u8]) -> Option<usize> {
+    let len = bytes.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+    bytes.get(len).copied().is_some_and(ends_scalar).then_some(len)
 }
