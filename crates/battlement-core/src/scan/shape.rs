@@ -61,15 +61,20 @@ impl Shape {
         if self.lengths.checked_shr(key.len() as u32).unwrap_or_default() & 1 == 0 {
             return None;
         }
+        if self.any_case { self.find_lower(key) } else { self.find_exact(key) }
+    }
+
+    #[cold]
+    fn find_lower(&self, key: &[u8]) -> Option<&'static Node> {
         let mut lower = [0; 64];
-        let key = if self.any_case {
-            let lower = lower.get_mut(..key.len())?;
-            lower.copy_from_slice(key);
-            lower.make_ascii_lowercase();
-            lower
-        } else {
-            key
-        };
+        let lower = lower.get_mut(..key.len())?;
+        lower.copy_from_slice(key);
+        lower.make_ascii_lowercase();
+        self.find_exact(lower)
+    }
+
+    #[inline]
+    fn find_exact(&self, key: &[u8]) -> Option<&'static Node> {
         let place = self.slots[slot(key, self.factor)];
         let (name, node) = self.members.get(usize::from(place).checked_sub(1)?)?;
         same(name.as_bytes(), key).then_some(node)

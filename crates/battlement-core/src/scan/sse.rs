@@ -89,14 +89,13 @@ impl Reader {
         self.read(&bytes[taken..], true, events);
     }
 
-    /// Adds to what is held, up to the end of the event; how much of the slice that took.
+    /// Adds to what is held, up to the end of the line or event; how much of the slice that took.
     fn hold_more(&mut self, bytes: &[u8], events: &mut impl Events) -> usize {
         let before = self.held.len();
         let room = HELD - before;
         self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        let from = before.saturating_sub(1);
-        if let Some(end) = blank_line(&self.held[from..]) {
-            self.held.truncate(from + end);
+        if let Some(end) = line_over(&self.held) {
+            self.held.truncate(end);
         } else if self.held.len() < HELD {
             return bytes.len();
         }
@@ -178,8 +177,8 @@ impl Reader {
                         return end;
                     }
                     if hold && bytes.len() - at < HELD && events.may_repeat() {
-                        // A blank line in sight ends something that is not as short as it seems.
-                        if blank_line(&bytes[at..]).is_none() {
+                        // What is over is no event of one line that could be one like the last.
+                        if line_over(&bytes[at..]).is_none() {
                             self.held.extend_from_slice(&bytes[at..]);
                             return bytes.len();
                         }
@@ -309,11 +308,15 @@ fn whole_event(bytes: &[u8], at: usize, events: &mut impl Events) -> Option<usiz
     Some(end + blank)
 }
 
-/// The end of the first blank line: two line ends in a row.
-fn blank_line(bytes: &[u8]) -> Option<usize> {
-    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
-    ends.map(|at| at + 1).find_map(|at| match (bytes[at - 1], bytes.get(at)?) {
-        (b'\n', b'\n' | b'\r') | (b'\r', b'\r') => Some(at + 1),
-        _ => None,
-    })
+/// The end of the first line, with the blank one behind it if there is one. `None` where the slice
+/// ends before that can be told.
+fn line_over(bytes: &[u8]) -> Option<usize> {
+    let end = memchr::memchr2(b'\n', b'\r', bytes)?;
+    let behind = match bytes[end..] {
+        [b'\r'] | [b'\r', b'\n'] => return None,
+        [b'\r', b'\n', ..] => end + 2,
+        _ => end + 1,
+    };
+    let blank = matches!(bytes.get(behind)?, b'\n' | b'\r');
+    Some(behind + usize::from(blank))
 }

@@ -100,7 +100,7 @@ impl Reader {
                 end + 1
             }
             b'{' | b'[' => return Some(self.run_open(bytes, at, first, node, sink)),
-            b'1'..=b'9' if plain.is_some() => {
+            b'0'..=b'9' if plain.is_some_and(|len| len == 1 || first != b'0') => {
                 let len = plain?;
                 if field == Field::None {
                     sink.hole(Hole::Digits, at, at + len);
