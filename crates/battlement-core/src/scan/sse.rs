@@ -179,6 +179,7 @@ impl Reader {
                     if hold && bytes.len() - at < HELD && events.may_repeat() {
                         // What is over is no event of one line that could be one like the last.
                         if line_over(&bytes[at..]).is_none() {
+                            self.held.reserve(HELD);
                             self.held.extend_from_slice(&bytes[at..]);
                             return bytes.len();
                         }

@@ -49,6 +49,7 @@ impl Template {
     /// Forgets the holes of the event being read.
     pub(crate) fn begin(&mut self) {
         self.found.clear();
+        self.found.reserve(MOST_HOLES);
     }
 
     /// Whether the event is short enough to be kept.
@@ -59,6 +60,7 @@ impl Template {
     /// Keeps the event that has just been read.
     pub(crate) fn keep(&mut self, event: &[u8]) {
         self.event.clear();
+        self.event.reserve(LONGEST);
         self.event.extend_from_slice(event);
         std::mem::swap(&mut self.holes, &mut self.found);
     }

@@ -7,7 +7,7 @@
 //!
 //! There are two ways through the text. The steps in this file take it token by token and stop
 //! anywhere; [`run`] takes what stands whole in the slice in one go, and gives up where a step is
-//! needed. Fed byte by byte a reader only steps, so that every test of splits compares the two.
+//! needed. A slice of one byte can only be stepped through, so that every test of splits compares the two.
 
 mod run;
 mod scalar;
