@@ -13,7 +13,7 @@ use crate::{
         answer::{Answer, Choice, MAX_CHOICES},
         tokens::Tokens,
     },
-    scan::{json, template::Template},
+    scan::template::Template,
 };
 
 /// The event being read.
@@ -268,6 +268,8 @@ impl Collector {
     /// Reads a repetition after all, and makes sure that it says nothing new.
     #[cfg(debug_assertions)]
     fn assert_repetition(&self, data: &[u8], output: bool) {
+        use crate::scan::json;
+
         let mut probe = Self::new(self.spec);
         let mut reader = json::Reader::new(self.spec.answer, false);
         reader.feed(data, &mut probe);
