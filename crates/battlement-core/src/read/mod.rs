@@ -32,7 +32,8 @@
 //!
 //! # Memory
 //!
-//! A reader remembers its place in the document and the token that a slice border cut in two. Kept
+//! A reader remembers its place in the document, the token or short line (1 KiB) that a slice border
+//! cut in two, and one short event (1 KiB) to compare later ones with. Kept
 //! strings (reasons, codes, messages) are cut at 4 KiB of the wire, choices are told apart up to 1,024, frame
 //! headers of an event stream up to 128 KiB and payloads up to 24 MiB, as in Amazon's own decoders.
 //! Beyond these: a longer string is cut, further choices share one place of class
