@@ -222,6 +222,55 @@ table! {
         "The answer ended without a reason, or with one that is not known here. It is not taken for a success.",
         "Read the raw reason in the log. If the provider has introduced a new one, it belongs in the dialect's table: \
          report it.";
+    Unreachable "llm.network.unreachable", Network, "retry, breaker, fallback",
+        "No connection to the provider could be made. Nothing was sent, so nothing is repeated by trying again.",
+        "Check the address, DNS, proxies and firewalls on this side first, then the provider's status page.";
+    Disconnected "llm.network.disconnected", Network, "retry, breaker, fallback",
+        "The connection was lost after the request left and before there was an answer. The provider may have done \
+         the work, and may bill it.",
+        "Nothing, if it is rare: idle connections are closed on the way. If it stays, let the client keep idle \
+         connections for less long than the proxies on the way do.";
+    TimeoutHead "llm.timeout.head", Provider, "timeout, retry, breaker, hedge, fallback",
+        "No answer began within the limit set for that.",
+        "Look at the provider's status page. If the calls are not streamed, the whole answer has to be written before \
+         its head comes: stream, or raise the limit.";
+    TimeoutOutput "llm.timeout.output", Provider, "timeout, retry, breaker, hedge, fallback",
+        "The answer began, but the model had said nothing within the limit set for its first output. Pings do not count.",
+        "Look at the provider's status page. Models that think for minutes before their first word need a higher limit.";
+    TimeoutIdle "llm.timeout.idle", Provider, "timeout, breaker, continuation",
+        "The stream fell silent in the middle. Pings do not count.",
+        "Treat what was delivered as incomplete. If it stays, look for a proxy on the way that collects events before \
+         it passes them on.";
+    TimeoutTotal "llm.timeout.total", Provider, "timeout, retry, breaker, fallback",
+        "The attempt took longer than one attempt may.",
+        "Lower the output budget, use a faster model, or raise the limit if answers are meant to be that long.";
+    TimeoutThroughput "llm.timeout.throughput", Provider, "timeout, breaker, continuation",
+        "The answer came more slowly than the lowest speed that was set.",
+        "Look at the provider's status page; a provider that is this slow is mostly short of capacity.";
+    DeadlineExceeded "llm.local.deadline", Caller, "deadline",
+        "The time for the whole call, all attempts and waits included, is over.",
+        "Look at the trail of attempts for where the time went. If it went into waiting for a limit, lower the load; \
+         if into the answer, give the call more time or ask for less.";
+    CircuitOpen "llm.local.circuit_open", Provider, "breaker, fallback",
+        "The call was not made, because too many before it had failed. The circuit breaker is open.",
+        "Nothing: probes find out when the provider is back. Look for what failed before it opened, and for a fallback \
+         route to bridge it.";
+    CoolingDown "llm.local.cooling_down", Account, "retry_after, fallback",
+        "The call was not made, because the provider has asked for a wait that is longer than this call can wait.",
+        "Nothing, if it passes. If it stays, lower the limits set in `rate_limit`, or ask the provider for higher ones.";
+    LimitReached "llm.local.rate_limit", Account, "rate_limit, fallback",
+        "The call was not made, because the limit set here would be exceeded for longer than this call can wait.",
+        "Spread the load, give the call more time, or raise the limit if the provider's is higher.";
+    QueueFull "llm.local.queue_full", Caller, "rate_limit, concurrency, fallback",
+        "The call was not made, because as many calls wait for their turn as may.",
+        "The load is higher than the limits for longer than a queue can bridge: shed load earlier, or raise the limits.";
+    ConcurrencyReached "llm.local.concurrency", Caller, "concurrency, fallback",
+        "The call was not made, because as many as may are running, for longer than this call can wait.",
+        "Check whether answers are read to their end or dropped: a body that is held holds its place. Otherwise raise \
+         the limit or lower the load.";
+    RequestUnreadable "llm.local.request", Caller, "none: returned to the caller",
+        "The body of the request could not be read from whoever makes it.",
+        "Look at the error of the body that comes with this one: mostly a client that went away during its upload.";
     Abandoned "llm.caller.abandoned", Caller, "none: the caller has left",
         "The caller went away before the end. This says nothing about the provider, and the generation may be billed.",
         "Nothing, if users cancel. If it is frequent, compare the caller's own timeout with how long the model takes.";

@@ -39,4 +39,4 @@ pub use finish::Finish;
 pub use outcome::{ErrorClass, FinishClass, Outcome};
 pub use read::{End, Reader, Signals};
 pub use usage::Usage;
-pub use verdict::{Kind, StreamEnd, Verdict};
+pub use verdict::{Clock, Kind, NoAnswer, StreamEnd, Verdict};

@@ -111,7 +111,8 @@ impl fmt::Display for FinishClass {
     }
 }
 
-/// What went wrong when a provider answers with an error, in the status or inside a 200.
+/// What went wrong when a provider answers with an error, in the status or inside a 200, or when it
+/// does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
@@ -151,11 +152,17 @@ pub enum ErrorClass {
     MalformedToolCall,
     /// The model's output failed a check, told as an HTTP error.
     GenerationError,
+    /// No connection: nothing was sent, and nobody told us so.
+    Unreachable,
+    /// The connection was lost before there was an answer.
+    Disconnected,
+    /// Our own time limit passed.
+    Overdue,
 }
 
 impl ErrorClass {
     /// Every class.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::RateLimitRequests,
         Self::RateLimitTokens,
         Self::RateLimitOther,
@@ -174,6 +181,9 @@ impl ErrorClass {
         Self::Conflict,
         Self::MalformedToolCall,
         Self::GenerationError,
+        Self::Unreachable,
+        Self::Disconnected,
+        Self::Overdue,
     ];
 
     /// The word for logs and dashboards, such as `rate_limit_tokens`.
@@ -197,6 +207,9 @@ impl ErrorClass {
             Self::Conflict => "conflict",
             Self::MalformedToolCall => "malformed_tool_call",
             Self::GenerationError => "generation_error",
+            Self::Unreachable => "unreachable",
+            Self::Disconnected => "disconnected",
+            Self::Overdue => "overdue",
         }
     }
 
@@ -214,6 +227,9 @@ impl ErrorClass {
                 | Self::Conflict
                 | Self::MalformedToolCall
                 | Self::GenerationError
+                | Self::Unreachable
+                | Self::Disconnected
+                | Self::Overdue
         )
     }
 
@@ -254,7 +270,7 @@ impl fmt::Display for ErrorClass {
 pub enum Outcome {
     /// A generation ended and said how; with several choices, the worst of them.
     Finished(FinishClass),
-    /// The provider answered with an error.
+    /// The provider answered with an error, or not at all.
     Failed(ErrorClass),
     /// The stream ended while at least one choice was unfinished.
     Cut,

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use crate::{Code, Failure, Fault, Finish, Outcome, Usage};
+use crate::{Advice, Code, ErrorClass, ErrorReport, Failure, Fault, Finish, Outcome, Phase, Usage};
 
 /// Where the outcome was told.
 ///
 /// Complete: there is no other place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// Nowhere: no answer came, or it was no longer waited for. See [`NoAnswer`].
+    NoAnswer,
     /// A generation ended and said how.
     Finish,
     /// The HTTP status is an error.
@@ -25,6 +27,7 @@ impl Kind {
     /// The word for logs and dashboards.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NoAnswer => "no_answer",
             Self::Finish => "finish",
             Self::HttpError => "http_error",
             Self::BodyError => "body_error",
@@ -73,6 +76,59 @@ impl fmt::Display for StreamEnd {
     }
 }
 
+/// Why there is no answer to read, as only the one who made the call can tell.
+///
+/// Complete: an error of the transport is one of the first two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoAnswer {
+    /// No connection could be made: nothing was sent.
+    Unreachable,
+    /// The connection was lost before there was an answer.
+    Disconnected,
+    /// A time limit of ours passed.
+    Overdue(Clock),
+}
+
+/// A time limit of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Clock {
+    /// For the head of the answer.
+    Head,
+    /// For the first output of the model.
+    Output,
+    /// Between two events.
+    Idle,
+    /// For the whole attempt.
+    Total,
+    /// For output that trickles.
+    Throughput,
+}
+
+impl Clock {
+    /// The word for logs and dashboards.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Output => "output",
+            Self::Idle => "idle",
+            Self::Total => "total",
+            Self::Throughput => "throughput",
+        }
+    }
+
+    /// The code of the failure.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Head => Code::TimeoutHead,
+            Self::Output => Code::TimeoutOutput,
+            Self::Idle => Code::TimeoutIdle,
+            Self::Total => Code::TimeoutTotal,
+            Self::Throughput => Code::TimeoutThroughput,
+        }
+    }
+}
+
 /// What an answer means: the one thing every layer acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,6 +152,46 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The verdict on a call without an answer. What is known of an answer that had begun, such as
+    /// its usage, may be filled in.
+    ///
+    /// ```
+    /// use battlement_core::{Code, NoAnswer, Verdict, backoff::Trouble};
+    ///
+    /// let verdict = Verdict::no_answer(NoAnswer::Unreachable);
+    /// assert_eq!(verdict.code(), Some(Code::Unreachable));
+    /// assert_eq!(Trouble::of(verdict.outcome), Some(Trouble::Unsent));
+    /// ```
+    pub fn no_answer(why: NoAnswer) -> Self {
+        let (class, code) = match why {
+            NoAnswer::Unreachable => (ErrorClass::Unreachable, Code::Unreachable),
+            NoAnswer::Disconnected => (ErrorClass::Disconnected, Code::Disconnected),
+            NoAnswer::Overdue(clock) => (ErrorClass::Overdue, clock.code()),
+        };
+        Self::failed(Kind::NoAnswer, Outcome::Failed(class), code, Advice::Backoff)
+    }
+
+    /// The verdict on a call whose caller went away before there was an answer.
+    pub fn abandoned() -> Self {
+        Self::failed(Kind::NoAnswer, Outcome::Abandoned, Code::Abandoned, Advice::Never)
+    }
+
+    fn failed(kind: Kind, outcome: Outcome, code: Code, advice: Advice) -> Self {
+        let report = ErrorReport::default();
+        let failure =
+            Failure { code, phase: Phase::Before, advice, hint: None, status: None, report };
+        Self {
+            kind,
+            outcome,
+            finishes: Vec::new(),
+            usage: None,
+            failure: Some(Box::new(failure)),
+            stream_end: None,
+            has_output: false,
+            request_id: None,
+        }
+    }
+
     /// Whether the answer can be used as it is.
     pub fn is_success(&self) -> bool {
         self.outcome.is_success()

@@ -32,8 +32,7 @@ impl Trouble {
     /// The kind of trouble an answer is, or `None` when the identical request would end the same,
     /// or has nothing wrong with it.
     ///
-    /// [`Trouble::Unsent`] and [`Trouble::Silent`] are not told by answers; whoever sends knows
-    /// them. Whether a repetition is *allowed* is another question: never after output went down.
+    /// Whether a repetition is *allowed* is another question: never after output went down.
     ///
     /// ```
     /// use battlement_core::{ErrorClass, Outcome, backoff::Trouble};
@@ -50,6 +49,8 @@ impl Trouble {
                 | ErrorClass::RateLimitTokens
                 | ErrorClass::RateLimitOther => Self::RateLimit,
                 ErrorClass::Overloaded | ErrorClass::ModelNotReady => Self::Overloaded,
+                ErrorClass::Unreachable => Self::Unsent,
+                ErrorClass::Overdue => Self::Silent,
                 _ => Self::Broken,
             }),
             Outcome::Finished(FinishClass::InsufficientResource) => Some(Self::Overloaded),

@@ -60,7 +60,12 @@ impl Health {
 
     const fn of_error(class: ErrorClass) -> Self {
         match class {
-            ErrorClass::Overloaded | ErrorClass::ServerError | ErrorClass::Timeout => Self::Bad,
+            ErrorClass::Overloaded
+            | ErrorClass::ServerError
+            | ErrorClass::Timeout
+            | ErrorClass::Unreachable
+            | ErrorClass::Disconnected
+            | ErrorClass::Overdue => Self::Bad,
             _ => Self::Neutral,
         }
     }

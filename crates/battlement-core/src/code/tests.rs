@@ -3,7 +3,9 @@ use std::collections::HashSet;
 use super::{Code, Fault};
 
 /// What a layer may be called in the table.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 15] = [
+    "deadline",
+    "concurrency",
     "retry",
     "retry_after",
     "rate_limit",

@@ -339,5 +339,8 @@ fn code_of_error(judged: Judged) -> Code {
         ErrorClass::Conflict => Code::Conflict,
         ErrorClass::MalformedToolCall => Code::MalformedToolCall,
         ErrorClass::GenerationError => Code::GenerationError,
+        ErrorClass::Unreachable => Code::Unreachable,
+        ErrorClass::Disconnected => Code::Disconnected,
+        ErrorClass::Overdue => Code::TimeoutTotal,
     }
 }
