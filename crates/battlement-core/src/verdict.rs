@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Advice, Code, ErrorClass, ErrorReport, Failure, Fault, Finish, Outcome, Phase, Usage};
+use crate::{
+    Advice, Code, End, ErrorClass, ErrorReport, Failure, Fault, Finish, FinishClass, Outcome,
+    Phase, Usage,
+};
 
 /// Where the outcome was told.
 ///
@@ -169,6 +172,20 @@ impl Verdict {
             NoAnswer::Overdue(clock) => (ErrorClass::Overdue, clock.code()),
         };
         Self::failed(Kind::NoAnswer, Outcome::Failed(class), code, Advice::Backoff)
+    }
+
+    /// The verdict on an answer that nobody read, such as a picture: all there is to know is whether it
+    /// came to its end. Its status was a success.
+    pub fn unread(end: End) -> Self {
+        let (outcome, code) = match end {
+            End::Eof => (Outcome::Finished(FinishClass::NoGeneration), None),
+            End::Broken => (Outcome::Cut, Some(Code::StreamCut)),
+            End::Dropped => (Outcome::Abandoned, Some(Code::Abandoned)),
+        };
+        match code {
+            Some(code) => Self::failed(Kind::StreamCut, outcome, code, Advice::Backoff),
+            None => Self { kind: Kind::Finish, outcome, failure: None, ..Self::abandoned() },
+        }
     }
 
     /// The verdict on a call whose caller went away before there was an answer.

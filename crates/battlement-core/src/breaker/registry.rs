@@ -46,6 +46,7 @@ pub struct Registry<K> {
     hand: usize,
     /// Set apart from each other, so that no generation is used twice, even by different keys.
     next_generation: u64,
+    transition: Option<(Mode, Mode)>,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         config.check()?;
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
         let (places, slots) = (HashMap::new(), Vec::new());
-        Ok(Self { config, limit, places, slots, hand: 0, next_generation: 0 })
+        Ok(Self { config, limit, places, slots, hand: 0, next_generation: 0, transition: None })
     }
 
     /// Asks to make one call; see [`Breaker::admit`](super::Breaker::admit).
@@ -91,12 +92,11 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         now: Instant,
         random: &mut (impl Random + ?Sized),
     ) -> Result<Ticket, Rejected> {
-        let is_known = self.places.contains_key(key);
-        let place = self.place(key, now);
-        let slot = &mut self.slots[place];
-        let admitted = slot.circuit.admit(&self.config, now, random);
-        slot.keep(if is_known { LIVES_USED_AGAIN } else { 0 });
-        admitted
+        let known = self.places.get(key).map(|place| *place as usize);
+        let place = known.unwrap_or_else(|| self.enter(key, now));
+        let config = self.config;
+        let lives = if known.is_some() { LIVES_USED_AGAIN } else { 0 };
+        self.change(place, lives, |circuit| circuit.admit(&config, now, random))
     }
 
     /// The call is overdue; see [`Breaker::slow`](super::Breaker::slow).
@@ -138,9 +138,9 @@ impl<K: Clone + Eq + Hash> Registry<K> {
 
     /// Opens by hand; see [`Breaker::open`](super::Breaker::open).
     pub fn open(&mut self, key: &K, until: Option<Instant>, now: Instant) {
-        let place = self.place(key, now);
-        self.slots[place].circuit.open(until);
-        self.slots[place].keep(0);
+        let known = self.places.get(key).map(|place| *place as usize);
+        let place = known.unwrap_or_else(|| self.enter(key, now));
+        self.change(place, 0, |circuit| circuit.open(until));
     }
 
     /// Closes by hand; see [`Breaker::close`](super::Breaker::close).
@@ -165,6 +165,11 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         self.slots.iter().map(move |slot| (&slot.key, slot.circuit.snapshot(&self.config, now)))
     }
 
+    /// From which state to which the last call of a method took its circuit, if it did.
+    pub fn transition(&self) -> Option<(Mode, Mode)> {
+        self.transition
+    }
+
     /// How many keys are known.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -177,17 +182,23 @@ impl<K: Clone + Eq + Hash> Registry<K> {
 
     /// Acts on a circuit; what comes for a key that was forgotten is too late to mean anything.
     fn with(&mut self, key: &K, act: impl FnOnce(&mut Circuit)) {
-        let place = self.places.get(key).map(|place| *place as usize);
-        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
-            act(&mut slot.circuit);
-            slot.keep(0);
+        if let Some(place) = self.places.get(key) {
+            self.change(*place as usize, 0, act);
         }
     }
 
-    fn place(&mut self, key: &K, now: Instant) -> usize {
-        if let Some(place) = self.places.get(key) {
-            return *place as usize;
-        }
+    fn change<T>(&mut self, place: usize, lives: u8, act: impl FnOnce(&mut Circuit) -> T) -> T {
+        let slot = &mut self.slots[place];
+        let from = slot.circuit.mode();
+        let result = act(&mut slot.circuit);
+        slot.keep(lives);
+        let to = slot.circuit.mode();
+        self.transition = (from != to).then_some((from, to));
+        result
+    }
+
+    /// Room for a key that is new.
+    fn enter(&mut self, key: &K, now: Instant) -> usize {
         let circuit = Circuit::new(self.next_generation, now);
         self.next_generation = self.next_generation.wrapping_add(GENERATIONS);
         let slot = Slot { key: key.clone(), circuit, lives: 0 };

@@ -40,6 +40,16 @@ impl Signals {
         self.0 & signals.0 == signals.0
     }
 
+    /// All signals in one byte, for whoever keeps them in an atomic.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The signals of such a byte.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Whether nothing happened: the slice held a part of an event.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -40,7 +40,7 @@ pub mod rewrite;
 
 pub use cursor::NotJson;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, Method, Uri};
 
@@ -111,7 +111,7 @@ pub struct Facts {
     pub operation: Operation,
     /// The model or deployment, from the path if it is there, else from the body. At most 256 bytes:
     /// of a longer name, the start.
-    pub model: Option<Box<str>>,
+    pub model: Option<Arc<str>>,
     /// Whether the answer will be a stream.
     pub stream: bool,
     /// The cap on generated tokens, per choice. `None` without one, or when it means "no cap".
@@ -200,9 +200,9 @@ impl Facts {
 const MAX_MODEL_BYTES: usize = 256;
 
 /// A name, cut at the last character that fits.
-fn bounded(model: Box<str>) -> Box<str> {
+fn bounded(model: Box<str>) -> Arc<str> {
     if model.len() <= MAX_MODEL_BYTES {
-        return model;
+        return model.into();
     }
     let fits = |&end: &usize| model.is_char_boundary(end);
     let end = (0..=MAX_MODEL_BYTES).rev().find(fits).unwrap_or(0);

@@ -1,0 +1,223 @@
+//! One attempt at a call: what its answer has shown so far, and what it means in the end.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use battlement_core::{Code, NoAnswer, Signals, Verdict};
+use http::Request;
+
+use super::Call;
+use crate::{
+    error::{BoxError, local_code, no_answer},
+    events::Event,
+};
+
+/// One attempt at a call, as it stands.
+///
+/// Every layer finds it in the extensions of the request, and the caller in those of the response:
+/// once the body has ended, [`Attempt::verdict`] says what it meant.
+#[derive(Clone)]
+pub struct Attempt(Arc<State>);
+
+struct State {
+    call: Call,
+    /// Whether somebody reads the answer.
+    observed: AtomicBool,
+    /// See [`Progress`].
+    progress: AtomicU64,
+    /// Tokens of output that the answer has told of.
+    output: AtomicU64,
+    ending: OnceLock<Ending>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+enum Ending {
+    /// The request was turned away on our side, with this code, and never left.
+    Unsent(Code),
+    /// There was an answer, or there was none.
+    Verdict(Verdict),
+}
+
+/// What an answer has shown so far: all signals in the lowest byte, whether there is a head in the
+/// next bit, and above them the number of times that there was something new. Pings are nothing new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress(u64);
+
+const HEAD: u64 = 1 << 8;
+const NEWS: u64 = 1 << 16;
+
+impl Progress {
+    /// Every signal so far.
+    pub(crate) fn signals(self) -> Signals {
+        Signals::from_bits(self.0 as u8)
+    }
+
+    /// Whether the model has said something.
+    pub(crate) fn has_output(self) -> bool {
+        self.signals().contains(Signals::OUTPUT)
+    }
+
+    /// Whether there is a head.
+    pub(crate) fn has_head(self) -> bool {
+        self.0 & HEAD != 0
+    }
+
+    /// Grows with every slice that held more than a sign of life.
+    pub(crate) fn news(self) -> u64 {
+        self.0 / NEWS
+    }
+}
+
+impl Attempt {
+    /// The first attempt at this call, or another one.
+    pub(crate) fn new(call: Call) -> Self {
+        Self(Arc::new(State {
+            call,
+            observed: AtomicBool::new(false),
+            progress: AtomicU64::new(0),
+            output: AtomicU64::new(0),
+            ending: OnceLock::new(),
+        }))
+    }
+
+    /// The attempt that a request belongs to; a new one, with what the head tells, if nobody has
+    /// made one.
+    pub(crate) fn of<B>(request: &mut Request<B>) -> Self {
+        if let Some(attempt) = request.extensions().get::<Self>() {
+            return attempt.clone();
+        }
+        let attempt = Self::new(Call::from_head(request));
+        request.extensions_mut().insert(attempt.clone());
+        attempt
+    }
+
+    /// The call it is part of.
+    pub fn call(&self) -> &Call {
+        &self.0.call
+    }
+
+    /// What the answer means. `None` before its end, and if the request was never sent.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self.0.ending.get()? {
+            Ending::Verdict(verdict) => Some(verdict),
+            Ending::Unsent(_) => None,
+        }
+    }
+
+    /// Whether the model has said something.
+    pub fn has_output(&self) -> bool {
+        self.progress().has_output()
+    }
+
+    /// Whether it is known how it ended.
+    pub fn is_over(&self) -> bool {
+        self.0.ending.get().is_some()
+    }
+
+    /// Whether the request was turned away on our side.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(self.0.ending.get(), Some(Ending::Unsent(_)))
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress(self.0.progress.load(Ordering::Acquire))
+    }
+
+    /// Tokens of output that the answer has told of so far.
+    pub(crate) fn output_told(&self) -> u64 {
+        self.0.output.load(Ordering::Relaxed)
+    }
+
+    /// Claims the reading of the answer: true for the first who asks, which is the innermost.
+    pub(crate) fn claim(&self) -> bool {
+        !self.0.observed.swap(true, Ordering::AcqRel)
+    }
+
+    /// There is a head. Only whoever has claimed the reading says so.
+    pub(crate) fn head(&self) {
+        self.advance(HEAD);
+    }
+
+    /// A slice of the answer brought this. Only whoever has claimed the reading says so.
+    pub(crate) fn saw(&self, signals: Signals) {
+        let news = signals.contains(Signals::EVENT) || signals.contains(Signals::OUTPUT);
+        let before = self.progress();
+        self.advance(u64::from(signals.bits()) | if news { NEWS } else { 0 });
+        if signals.contains(Signals::OUTPUT) && !before.has_output() {
+            self.call().report(&Event::FirstOutput);
+        }
+    }
+
+    /// So many tokens of output were told of.
+    pub(crate) fn tell_output(&self, tokens: u64) {
+        self.0.output.store(tokens, Ordering::Relaxed);
+    }
+
+    /// Adds to the progress. There is one writer, so no exchange is needed.
+    fn advance(&self, more: u64) {
+        let old = self.0.progress.load(Ordering::Relaxed);
+        let flags = (old | more) & (NEWS - 1);
+        let news = (old & !(NEWS - 1)).wrapping_add(more & !(NEWS - 1));
+        self.0.progress.store(news | flags, Ordering::Release);
+    }
+
+    /// Says what became of it, unless that is known already.
+    pub(crate) fn conclude(&self, verdict: impl FnOnce() -> Verdict) {
+        let mut is_new = false;
+        let ending = self.0.ending.get_or_init(|| {
+            is_new = true;
+            Ending::Verdict(verdict())
+        });
+        if is_new {
+            if let Ending::Verdict(verdict) = ending {
+                self.call().report(&Event::Ended { verdict });
+            }
+        }
+    }
+
+    /// The request does not leave, for this reason.
+    pub(crate) fn turn_away(&self, code: Code) {
+        if self.0.ending.set(Ending::Unsent(code)).is_ok() {
+            self.call().report(&Event::Rejected { code });
+        }
+    }
+
+    /// The service below failed. Whoever is next to the client is asked first, and knows.
+    pub(crate) fn failed(&self, error: &BoxError) {
+        match local_code(error) {
+            Some(code) => self.turn_away(code),
+            None => self.conclude(|| Verdict::no_answer(no_answer(error))),
+        }
+    }
+
+    /// A time limit of ours passed.
+    pub(crate) fn overdue(&self, clock: battlement_core::Clock) {
+        let (has_output, output) = (self.has_output(), self.output_told());
+        self.conclude(|| {
+            let mut verdict = Verdict::no_answer(NoAnswer::Overdue(clock));
+            verdict.has_output = has_output;
+            if output > 0 {
+                verdict.usage.get_or_insert_default().output = Some(output);
+            }
+            if let Some(failure) = verdict.failure.as_mut().filter(|_| has_output) {
+                failure.phase = battlement_core::Phase::During;
+            }
+            verdict
+        });
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("progress", &self.progress().signals())
+            .field("ending", &self.0.ending.get())
+            .finish_non_exhaustive()
+    }
+}

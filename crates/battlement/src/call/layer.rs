@@ -1,0 +1,290 @@
+//! Reads requests, once.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    task::{Context, Poll, Waker, ready},
+};
+
+use battlement_core::{Dialect, Provider, lanes::Lanes};
+use bytes::Bytes;
+use http::{HeaderValue, Request, header::ACCEPT_ENCODING, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Attempt, Call, read::Reading};
+use crate::{
+    drive::Drive,
+    error::BoxError,
+    events::{Event, Observer},
+};
+
+/// Reads requests and keeps account of calls; see the [module documentation](super).
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct CallLayer {
+    settings: Settings,
+}
+
+/// What holds for all calls.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) lanes: Lanes,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) provider: Option<Provider>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    most_body: u64,
+    keep_encoding: bool,
+}
+
+/// The most that any provider takes in one request is 32 MB.
+const MOST_BODY: u64 = 32 * 1024 * 1024;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lanes: Lanes::default(),
+            dialect: None,
+            provider: None,
+            observer: None,
+            most_body: MOST_BODY,
+            keep_encoding: false,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("lanes", &self.lanes)
+            .field("dialect", &self.dialect)
+            .field("provider", &self.provider)
+            .field("most_body", &self.most_body)
+            .field("keep_encoding", &self.keep_encoding)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CallLayer {
+    /// With the usual terms of the lanes, and what the address and headers of a request tell.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What calls in each lane may expect: how long, how often.
+    pub fn lanes(mut self, lanes: Lanes) -> Self {
+        self.settings.lanes = lanes;
+        self
+    }
+
+    /// What is spoken, where the address does not tell: behind a proxy of your own, for one.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.settings.dialect = Some(dialect);
+        self
+    }
+
+    /// Who answers, where the address does not tell.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.settings.provider = Some(provider);
+        self
+    }
+
+    /// Who is told of everything that happens to the calls.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.settings.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// The largest body to hold in memory. 32 MiB by default, the most that any provider takes. A
+    /// larger one passes through, and is not repeated.
+    pub fn most_body(mut self, bytes: u64) -> Self {
+        self.settings.most_body = bytes;
+        self
+    }
+
+    /// Leaves `accept-encoding` as it is.
+    ///
+    /// By default it is set to `identity`, where a request has it. An event stream gains little by
+    /// compression and loses its pace, and a compressed answer can only be read with the feature for
+    /// its encoding.
+    pub fn keep_encoding(mut self) -> Self {
+        self.settings.keep_encoding = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for CallLayer {
+    type Service = Reads<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Reads { inner, settings: Some(Arc::new(self.settings.clone())) }
+    }
+}
+
+/// Reads requests that nobody has read yet; see the [module documentation](super).
+#[derive(Clone, Debug)]
+pub struct Reads<S> {
+    inner: S,
+    /// `None` for the usual ones, so that a clone is for nothing.
+    settings: Option<Arc<Settings>>,
+}
+
+static USUAL: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+impl<S> Reads<S> {
+    /// In front of a layer that needs to know what the call is.
+    pub(crate) fn before(inner: S) -> Self {
+        Self { inner, settings: None }
+    }
+}
+
+impl Settings {
+    fn of(settings: &Option<Arc<Self>>) -> &Self {
+        settings.as_deref().unwrap_or_else(|| &USUAL)
+    }
+}
+
+/// Makes a call of a request.
+fn begin<B>(request: &mut Request<B>, body: Option<&Bytes>, settings: &Settings) {
+    let call = Call::read(request, body, settings);
+    if !settings.keep_encoding {
+        if let Some(encoding) = request.headers_mut().get_mut(ACCEPT_ENCODING) {
+            *encoding = HeaderValue::from_static("identity");
+        }
+    }
+    call.report(&Event::Started { size: body.map(Bytes::len) });
+    request.extensions_mut().insert(Attempt::new(call));
+}
+
+impl<S, B> Service<Request<B>> for Reads<S>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + From<Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // An attempt that is over belongs to a request that somebody in between sends again.
+        let known = request.extensions().get::<Attempt>();
+        if known.is_some_and(|attempt| !attempt.is_over()) {
+            return ResponseFuture::calling(Drive::start(&mut self.inner, request));
+        }
+        if let Some(call) = known.map(|attempt| attempt.call().clone()) {
+            request.extensions_mut().insert(Attempt::new(call));
+            return ResponseFuture::calling(Drive::start(&mut self.inner, request));
+        }
+        let settings = Settings::of(&self.settings);
+        if !request.body().size_hint().exact().is_some_and(|size| size <= settings.most_body) {
+            begin(&mut request, None, settings);
+            return ResponseFuture::calling(Drive::start(&mut self.inner, request));
+        }
+        let (parts, body) = request.into_parts();
+        let mut reading = Reading::new(body);
+        match reading.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(bytes)) => {
+                let mut request = Request::from_parts(parts, B::from(bytes.clone()));
+                begin(&mut request, Some(&bytes), settings);
+                ResponseFuture::calling(Drive::start(&mut self.inner, request))
+            }
+            Poll::Ready(Err(error)) => {
+                ResponseFuture { state: State::Failed { error: Some(error.into()) } }
+            }
+            Poll::Pending => {
+                let clone = self.inner.clone();
+                let service = Some(mem::replace(&mut self.inner, clone));
+                let (parts, settings) = (Some(parts), self.settings.clone());
+                ResponseFuture { state: State::Reading { service, parts, reading, settings } }
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Reads`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Reading {
+            service: Option<S>,
+            parts: Option<Parts>,
+            reading: Reading<B>,
+            settings: Option<Arc<Settings>>,
+        },
+        Calling { #[pin] drive: Drive<S, Request<B>> },
+        Failed { error: Option<BoxError> },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn calling(drive: Drive<S, Request<B>>) -> Self {
+        Self { state: State::Calling { drive } }
+    }
+}
+
+impl<S, B> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + From<Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<S::Response, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let drive = match state.as_mut().project() {
+                StateProjection::Calling { drive } => return drive.poll(cx).map_err(Into::into),
+                StateProjection::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect("polled after it was over")));
+                }
+                StateProjection::Reading { service, parts, reading, settings } => {
+                    let bytes = ready!(reading.poll(cx))?;
+                    let parts = parts.take().expect("there until it is read");
+                    let mut request = Request::from_parts(parts, B::from(bytes.clone()));
+                    begin(&mut request, Some(&bytes), Settings::of(settings));
+                    Drive::owned(service.take().expect("there until it is read"), request)
+                }
+            };
+            state.set(State::Calling { drive });
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

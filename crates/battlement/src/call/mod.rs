@@ -1,0 +1,223 @@
+//! Who a call is: what it asks, until when, for whom, and how often it was tried.
+//!
+//! A limiter needs to know the model and the tokens, a breaker the model, a retry the deadline; and a
+//! retry inside a fallback inside a hedge must not multiply, so all of them need one account of the
+//! attempts. So the first layer that a request meets reads it once, and puts an [`Attempt`] with its
+//! [`Call`] into the extensions, where every other layer finds it. Each of our layers does that if
+//! nobody has: it also works alone. [`CallLayer`] does nothing else, and is where settings go that
+//! concern all calls.
+//!
+//! The body is read if its length is known and within [`CallLayer::most_body`]: a body from memory
+//! costs no copy and no wait, one that is still on its way in is waited for. A body of unknown
+//! length passes through unread: then only the address and the headers tell about the call, and it is
+//! not repeated.
+//!
+//! What the caller wants of a call is said with [`Options`].
+//!
+//! # Where in the stack
+//!
+//! [`CallLayer`] goes to the outside of all others. It changes one header: an `accept-encoding` is
+//! set to `identity`, since answers are read as they pass; see [`CallLayer::keep_encoding`].
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use battlement::call::{Attempt, CallLayer, Options};
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), battlement::BoxError> {
+//! let provider = service_fn(|request: Request<Full<Bytes>>| async move {
+//!     let call = request.extensions().get::<Attempt>().expect("put there").call();
+//!     assert_eq!(call.facts().model.as_deref(), Some("gpt-5-mini"));
+//!     assert!(call.deadline().instant().is_some());
+//!     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+//! });
+//! let service = ServiceBuilder::new().layer(CallLayer::new()).service(provider);
+//!
+//! let request = Request::post("https://api.openai.com/v1/chat/completions")
+//!     .extension(Options::default().time(Duration::from_secs(20)).tenant("acme"))
+//!     .body(Full::from(r#"{"model": "gpt-5-mini", "messages": []}"#))?;
+//! service.oneshot(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod attempt;
+mod layer;
+mod options;
+mod read;
+
+pub use attempt::Attempt;
+pub(crate) use attempt::Progress;
+pub use layer::{CallLayer, Reads, ResponseFuture};
+pub use options::{Options, Tenant};
+pub use read::Unreadable;
+pub(crate) use read::take_bytes;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use battlement_core::{
+    attempts::{Ledger, Limits, MOST_ATTEMPTS, Step},
+    deadline::Deadline,
+    lanes::Lane,
+    queue,
+    request::Facts,
+};
+use bytes::Bytes;
+use http::Request;
+
+use self::layer::Settings;
+use crate::{
+    clock::now,
+    events::{Event, Observer},
+};
+
+/// A call: everything about it that does not change from attempt to attempt, and one account of the
+/// attempts.
+#[derive(Clone)]
+pub struct Call(Arc<State>);
+
+struct State {
+    facts: Facts,
+    started: Instant,
+    deadline: Deadline,
+    lane: Lane,
+    tenant: Option<Tenant>,
+    repeatable: bool,
+    held: bool,
+    ledger: Mutex<Ledger>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl Call {
+    /// What the request and its options tell, if `body` is all of it; without it, what the head does.
+    fn read<B>(request: &Request<B>, body: Option<&Bytes>, settings: &Settings) -> Self {
+        let options = request.extensions().get::<Options>();
+        let option = |pick: fn(&Options) -> Option<bool>| options.and_then(pick);
+        let bytes = body.map_or(&[][..], |body| body);
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let mut facts = match options.and_then(|options| options.dialect).or(settings.dialect) {
+            Some(dialect) => Facts::read_as(dialect, method, uri, headers, bytes),
+            None => Facts::read(method, uri, headers, bytes),
+        };
+        if let Some(provider) = options.and_then(|options| options.provider).or(settings.provider) {
+            facts.provider = provider;
+        }
+        let now = now();
+        let lane = options.and_then(|options| options.lane).unwrap_or_default();
+        let asked = options.and_then(|options| match (options.deadline, options.time) {
+            (None, None) => None,
+            (deadline, time) => {
+                let deadline = deadline.unwrap_or(Deadline::NEVER);
+                Some(time.map_or(deadline, |time| deadline.within(time, now)))
+            }
+        });
+        let repeatable = option(|options| options.repeatable)
+            .unwrap_or(!facts.server_state && !facts.server_tools);
+        let mut limits = settings.lanes.limits(lane);
+        if let Some(attempts) = options.and_then(|options| options.attempts) {
+            limits = Limits::new(attempts.clamp(1, MOST_ATTEMPTS))
+                .unwrap_or_default()
+                .waiting(settings.lanes.terms(lane).waiting);
+        }
+        Self(Arc::new(State {
+            started: now,
+            deadline: asked.unwrap_or_else(|| settings.lanes.deadline(lane, now)),
+            lane,
+            tenant: options.and_then(|options| options.tenant.clone()),
+            repeatable,
+            held: body.is_some(),
+            ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
+            observer: settings.observer.clone(),
+            facts,
+        }))
+    }
+
+    /// What the head of a request tells.
+    fn from_head<B>(request: &Request<B>) -> Self {
+        Self::read(request, None, &Settings::default())
+    }
+
+    /// What the request asks for.
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Until when the answer is of use.
+    pub fn deadline(&self) -> Deadline {
+        self.0.deadline
+    }
+
+    /// How urgent it is.
+    pub fn lane(&self) -> Lane {
+        self.0.lane
+    }
+
+    /// On whose behalf it is made.
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.0.tenant.as_ref()
+    }
+
+    /// By whom turns are taken; calls of nobody in particular share one.
+    pub fn turn(&self) -> queue::Tenant {
+        self.tenant().map_or(queue::Tenant::new(0), Tenant::share)
+    }
+
+    /// Whether the request may be sent twice.
+    pub fn is_repeatable(&self) -> bool {
+        self.0.repeatable
+    }
+
+    /// Whether the body is in memory, so that it can be sent again.
+    pub fn is_held(&self) -> bool {
+        self.0.held
+    }
+
+    /// The account of its attempts.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many attempts were begun, by a layer that makes several.
+    pub fn attempts(&self) -> u32 {
+        self.ledger().attempts()
+    }
+
+    /// What happened so far, from the first attempt on.
+    pub fn trail(&self) -> Vec<Step> {
+        self.ledger().trail().cloned().collect()
+    }
+
+    /// Tells whoever watches.
+    pub(crate) fn report(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.0.observer {
+            observer.event(self, event);
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("facts", &self.0.facts)
+            .field("lane", &self.0.lane)
+            .field("tenant", &self.0.tenant)
+            .field("repeatable", &self.0.repeatable)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,305 @@
+//! One error at the edge, made of the small ones of the layers.
+//!
+//! A layer fails with a small type of its own, boxed; whatever is below it, and above, passes it on.
+//! At the edge [`Error::from`] finds it, wherever it is in the chain of sources, and answers what
+//! people ask: what happened, whose fault is it, does it make sense to try again, and when.
+//!
+//! ```
+//! use battlement::{Error, ErrorKind};
+//! # fn caught() -> battlement::BoxError { "connection reset".into() }
+//!
+//! let error = Error::from(caught());
+//! assert_eq!(error.kind(), ErrorKind::Upstream);
+//! assert_eq!(error.code().as_str(), "llm.network.disconnected");
+//! assert!(error.is_retryable());
+//! ```
+
+use std::{error, fmt, io, time::Duration};
+
+use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
+
+/// Any error.
+pub type BoxError = Box<dyn error::Error + Send + Sync>;
+
+/// What an error of one of our layers says about itself.
+#[derive(Debug)]
+pub(crate) struct Explanation<'a> {
+    pub(crate) code: Code,
+    /// When trying again makes sense, if that is known.
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether trying again makes sense at all.
+    pub(crate) retryable: bool,
+    /// Whether the request may have left.
+    pub(crate) sent: bool,
+    /// What the answer meant, if there was one.
+    pub(crate) verdict: Option<&'a Verdict>,
+}
+
+impl<'a> Explanation<'a> {
+    /// The call was turned away before it was sent.
+    pub(crate) fn rejected(code: Code, retry_after: Option<Duration>) -> Self {
+        Self { code, retry_after, retryable: true, sent: false, verdict: None }
+    }
+
+    /// The answer is not passed on.
+    pub(crate) fn of(verdict: &'a Verdict) -> Self {
+        let advice = verdict.failure.as_ref().map_or(Advice::Never, |failure| failure.advice);
+        let retry_after = match advice {
+            Advice::After(wait) => Some(wait),
+            Advice::Backoff | Advice::Never => None,
+        };
+        Self {
+            code: verdict.code().unwrap_or(Code::AnswerMalformed),
+            retry_after,
+            retryable: advice.is_retryable(),
+            sent: true,
+            verdict: Some(verdict),
+        }
+    }
+}
+
+/// Every error type of our layers, in one list.
+macro_rules! ours {
+    ($($kind:ty),+ $(,)?) => {
+        /// What the error says about itself, if it is of our layers.
+        fn explain_one<'a>(error: &'a (dyn error::Error + 'static)) -> Option<Explanation<'a>> {
+            $(if let Some(error) = error.downcast_ref::<$kind>() {
+                return Some(error.explain());
+            })+
+            None
+        }
+    };
+}
+
+ours! {
+    crate::breaker::Rejected,
+    crate::call::Unreadable,
+}
+
+impl crate::call::Unreadable {
+    pub(crate) fn explain(&self) -> Explanation<'_> {
+        let code = Code::RequestUnreadable;
+        Explanation { retryable: false, ..Explanation::rejected(code, None) }
+    }
+}
+
+/// What the first error of ours in the chain says about itself.
+pub(crate) fn explain(error: &BoxError) -> Option<Explanation<'_>> {
+    chain(&**error).find_map(explain_one)
+}
+
+/// The code of an error that one of our layers made instead of sending the request.
+pub(crate) fn local_code(error: &BoxError) -> Option<Code> {
+    explain(error).filter(|explanation| !explanation.sent).map(|explanation| explanation.code)
+}
+
+/// An error and its sources.
+fn chain<'a>(
+    error: &'a (dyn error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// What an error of the transport says: whether the request can have been sent, above all.
+pub(crate) fn no_answer(error: &BoxError) -> NoAnswer {
+    chain(&**error).find_map(transport).unwrap_or(NoAnswer::Disconnected)
+}
+
+fn transport(error: &(dyn error::Error + 'static)) -> Option<NoAnswer> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Some(NoAnswer::Unreachable),
+            io::ErrorKind::TimedOut => Some(NoAnswer::Overdue(Clock::Total)),
+            _ => None,
+        };
+    }
+    None
+}
+
+/// What kind of failure it is, roughly: what decides on the status to answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A limit is reached, the provider's or one set here: 429.
+    RateLimited,
+    /// A time limit passed, or the deadline of the call: 504.
+    Timeout,
+    /// The provider failed, could not be reached, or sent no usable answer: 502.
+    Upstream,
+    /// Not called, because it would fail, or because too many calls wait: 503.
+    Unavailable,
+    /// The model answered, in a way that was not asked for: truncated, filtered, refused: 422.
+    Unusable,
+    /// The request is too large: 413.
+    TooLarge,
+    /// The key is missing or wrong, or its account is not allowed to do this: 401.
+    Unauthorized,
+    /// The request is wrong in another way: 400.
+    Request,
+}
+
+impl ErrorKind {
+    /// The kind of a failure of this name.
+    pub const fn of(code: Code) -> Self {
+        match code {
+            Code::RateLimitRequests
+            | Code::RateLimitTokens
+            | Code::RateLimitOther
+            | Code::QuotaExhausted
+            | Code::CoolingDown
+            | Code::LimitReached => Self::RateLimited,
+            Code::TimeoutHead
+            | Code::TimeoutOutput
+            | Code::TimeoutIdle
+            | Code::TimeoutTotal
+            | Code::TimeoutThroughput
+            | Code::ProviderTimeout
+            | Code::DeadlineExceeded => Self::Timeout,
+            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached => Self::Unavailable,
+            Code::Truncated
+            | Code::ContextWindow
+            | Code::Refusal
+            | Code::ContentFilter
+            | Code::ContentPolicy
+            | Code::Recitation
+            | Code::UnknownFinish => Self::Unusable,
+            Code::ContextLength | Code::RequestTooLarge | Code::RateLimitNeverFits => {
+                Self::TooLarge
+            }
+            Code::InvalidKey | Code::MissingKey | Code::AccessDenied => Self::Unauthorized,
+            Code::InvalidRequest
+            | Code::ModelUnavailable
+            | Code::RequestUnreadable
+            | Code::Abandoned => Self::Request,
+            _ => Self::Upstream,
+        }
+    }
+
+    /// The status to answer a caller with.
+    pub const fn status(self) -> http::StatusCode {
+        match self {
+            Self::RateLimited => http::StatusCode::TOO_MANY_REQUESTS,
+            Self::Timeout => http::StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream => http::StatusCode::BAD_GATEWAY,
+            Self::Unavailable => http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unusable => http::StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => http::StatusCode::UNAUTHORIZED,
+            Self::Request => http::StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// What went wrong with a call, for whoever made it.
+///
+/// Flat: of whatever was wrapped in what on the way up, it keeps the cause and what was done about it.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    code: Code,
+    retry_after: Option<Duration>,
+    retryable: bool,
+    verdict: Option<Verdict>,
+    trail: Vec<Step>,
+    source: BoxError,
+}
+
+impl Error {
+    /// What kind of failure it is, roughly.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::of(self.inner.code)
+    }
+
+    /// The stable name of the failure; the failure atlas says what to do about it.
+    pub fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        self.inner.code.fault()
+    }
+
+    /// When trying again makes sense, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        self.inner.retryable
+    }
+
+    /// What the answer meant, if there was one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.inner.verdict.as_ref()
+    }
+
+    /// What was tried, from the first attempt on. Empty if no layer made several.
+    pub fn attempts(&self) -> &[Step] {
+        &self.inner.trail
+    }
+
+    /// The error as it came up.
+    pub fn into_source(self) -> BoxError {
+        self.inner.source
+    }
+}
+
+impl From<BoxError> for Error {
+    fn from(source: BoxError) -> Self {
+        let source = match source.downcast::<Self>() {
+            Ok(error) => return *error,
+            Err(source) => source,
+        };
+        let (code, retry_after, retryable, verdict) = match explain(&source) {
+            Some(Explanation { code, retry_after, retryable, verdict, .. }) => {
+                (code, retry_after, retryable, verdict.cloned())
+            }
+            None => {
+                let verdict = Verdict::no_answer(no_answer(&source));
+                (verdict.code().unwrap_or(Code::Disconnected), None, true, Some(verdict))
+            }
+        };
+        let inner = Inner { code, retry_after, retryable, verdict, trail: Vec::new(), source };
+        Self { inner: Box::new(inner) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.inner.code, self.inner.source)?;
+        match self.inner.trail.len() {
+            0 | 1 => {}
+            attempts => write!(f, " (after {attempts} attempts)")?,
+        }
+        if let Some(wait) = self.inner.retry_after {
+            write!(f, ", try again in {wait:?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.inner.code)
+            .field("retry_after", &self.inner.retry_after)
+            .field("retryable", &self.inner.retryable)
+            .field("outcome", &self.inner.verdict.as_ref().map(|verdict| verdict.outcome))
+            .field("attempts", &self.inner.trail)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&*self.inner.source)
+    }
+}

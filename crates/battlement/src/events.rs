@@ -1,0 +1,123 @@
+//! What happens to calls, told at one place per transition.
+//!
+//! Every layer tells the observer of the call, which is set once, at [`CallLayer`]. Metrics, traces
+//! and incident records are observers; a closure will do.
+//!
+//! [`CallLayer`]: crate::call::CallLayer::observer
+//!
+//! ```
+//! use battlement::{call::CallLayer, events::Event};
+//!
+//! let layer = CallLayer::new().observer(|call: &battlement::call::Call, event: &Event<'_>| {
+//!     if let Event::Ended { verdict } = event {
+//!         println!("{:?}: {}", call.facts().model, verdict.outcome);
+//!     }
+//! });
+//! # let _ = layer;
+//! ```
+
+use std::time::{Duration, Instant};
+
+use battlement_core::{Clock, Code, Verdict, attempts::Role, backoff::Trouble, breaker::Mode};
+use http::StatusCode;
+
+use crate::call::Call;
+
+/// Is told what happens to calls.
+///
+/// It runs in the middle of the call, sometimes under a lock of the layer that tells, so it should
+/// be quick, and must not make calls itself.
+pub trait Observer: Send + Sync + 'static {
+    /// This has just happened.
+    fn event(&self, call: &Call, event: &Event<'_>);
+}
+
+impl<F> Observer for F
+where
+    F: Fn(&Call, &Event<'_>) + Send + Sync + 'static,
+{
+    fn event(&self, call: &Call, event: &Event<'_>) {
+        self(call, event);
+    }
+}
+
+/// Something that happened to a call. Holds nothing of prompt or answer.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request arrived; the size of its body, if that is held in memory.
+    Started {
+        /// In bytes.
+        size: Option<usize>,
+    },
+    /// An attempt begins.
+    Attempt {
+        /// Which of the call, from one.
+        number: u32,
+        /// What it is for.
+        role: Role,
+    },
+    /// A layer makes the call wait.
+    Waiting {
+        /// The module of the layer.
+        layer: &'static str,
+        /// Until when, as far as can be told.
+        until: Option<Instant>,
+    },
+    /// A layer turned the call away, before it was sent.
+    Rejected {
+        /// Why.
+        code: Code,
+    },
+    /// The head of an answer arrived.
+    Head {
+        /// Its status.
+        status: StatusCode,
+    },
+    /// The model has said something: from here on the answer is worth money, and cannot be replaced.
+    FirstOutput,
+    /// A time limit of ours passed.
+    Overdue {
+        /// Which.
+        clock: Clock,
+    },
+    /// An attempt is over, at the end of its answer.
+    Ended {
+        /// What it means.
+        verdict: &'a Verdict,
+    },
+    /// The call is tried again.
+    Retrying {
+        /// What went wrong.
+        trouble: Trouble,
+        /// How long it waits before.
+        wait: Duration,
+    },
+    /// The call could have been tried again, and is not.
+    GaveUp {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The provider asked for a wait: nobody goes out before this.
+    Cooling {
+        /// Until when.
+        until: Instant,
+    },
+    /// A circuit changed its state.
+    Circuit {
+        /// What it was.
+        from: Mode,
+        /// What it is.
+        to: Mode,
+    },
+    /// The number of calls that may run at once has changed.
+    Concurrency {
+        /// What it is.
+        limit: u32,
+    },
+    /// An answer was withheld from the caller, who gets an error instead.
+    Withheld {
+        /// What the answer means.
+        verdict: &'a Verdict,
+    },
+}

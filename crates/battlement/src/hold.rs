@@ -1,0 +1,113 @@
+//! Holds an answer back until enough of it is known.
+//!
+//! What an answer means is not in its head. To decide before anything goes down, the first frames are
+//! read and kept; if the answer is passed on, it begins with them.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+/// A body whose beginning was read already.
+pub struct Held<R: Body> {
+    frames: VecDeque<Frame<Bytes>>,
+    bytes: usize,
+    rest: R,
+    /// What comes after the frames, if the rest has come to its end.
+    end: Option<Option<R::Error>>,
+}
+
+impl<R> Held<R>
+where
+    R: Body<Data = Bytes> + Unpin,
+{
+    /// Of which nothing was read yet.
+    pub(crate) fn new(rest: R) -> Self {
+        Self { frames: VecDeque::new(), bytes: 0, rest, end: None }
+    }
+
+    /// Reads one more frame; false at the end, good or bad.
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.end.is_some() {
+            return Poll::Ready(false);
+        }
+        match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                self.frames.push_back(frame);
+                Poll::Ready(true)
+            }
+            Some(Err(error)) => {
+                self.end = Some(Some(error));
+                Poll::Ready(false)
+            }
+            None => {
+                self.end = Some(None);
+                Poll::Ready(false)
+            }
+        }
+    }
+
+    /// How many bytes are held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the end was read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.end.is_some() || self.rest.is_end_stream()
+    }
+}
+
+impl<R> Body for Held<R>
+where
+    R: Body<Data = Bytes> + Unpin,
+    R::Error: Unpin,
+{
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match &mut self.end {
+            Some(end) => Poll::Ready(end.take().map(Err)),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_over = match &self.end {
+            Some(end) => end.is_none(),
+            None => self.rest.is_end_stream(),
+        };
+        self.frames.is_empty() && is_over
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held: u64 =
+            self.frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let rest = if self.end.is_some() { SizeHint::with_exact(0) } else { self.rest.size_hint() };
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(held));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(held));
+        }
+        hint
+    }
+}
+
+impl<R: Body> fmt::Debug for Held<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}

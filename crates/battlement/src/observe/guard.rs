@@ -1,0 +1,67 @@
+//! What a layer has to give back when an attempt is over.
+
+use crate::call::{Attempt, Progress};
+
+/// What a layer owns for the time of an attempt: a permit, a reservation, a ticket.
+pub trait Guard {
+    /// The answer has shown something new.
+    fn progress(&mut self, _attempt: &Attempt, _progress: Progress) {}
+
+    /// The attempt is over, and [`Attempt::verdict`] says how; or [`Attempt::is_unsent`].
+    fn settle(self, attempt: &Attempt);
+}
+
+impl Guard for () {
+    fn settle(self, _attempt: &Attempt) {}
+}
+
+/// A guard that is settled once: at the end of the answer, or when it is dropped.
+///
+/// Whoever holds it keeps it behind the future or body that belongs to it, since fields are dropped in
+/// their order: so the reader has said what became of the attempt before.
+#[derive(Debug)]
+pub struct Settling<G: Guard> {
+    attempt: Attempt,
+    guard: Option<G>,
+    seen: Progress,
+}
+
+impl<G: Guard> Settling<G> {
+    pub(crate) fn new(attempt: Attempt, guard: G) -> Self {
+        Self { attempt, guard: Some(guard), seen: Progress::default() }
+    }
+
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    pub(crate) fn guard(&mut self) -> Option<&mut G> {
+        self.guard.as_mut()
+    }
+
+    /// Shows the guard what is new.
+    pub(crate) fn look(&mut self) {
+        let progress = self.attempt.progress();
+        if progress != self.seen {
+            self.seen = progress;
+            if let Some(guard) = &mut self.guard {
+                guard.progress(&self.attempt, progress);
+            }
+        }
+    }
+
+    /// The attempt is over.
+    pub(crate) fn settle(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            // Nobody has said what became of it: the caller went away.
+            self.attempt.conclude(battlement_core::Verdict::abandoned);
+            guard.settle(&self.attempt);
+        }
+    }
+}
+
+impl<G: Guard> Drop for Settling<G> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
