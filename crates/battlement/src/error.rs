@@ -245,9 +245,53 @@ impl Error {
         &self.inner.trail
     }
 
+    /// [`Error::retry_after`] in the form of the header: whole seconds, rounded up.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let wait = self.inner.retry_after?;
+        Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    }
+
+    /// The error as a JSON body: what happened, whose fault it is, whether and when to try again.
+    ///
+    /// Holds the words of the layers and of the transport, and none of a provider's: those may quote
+    /// the prompt.
+    pub fn to_json(&self) -> String {
+        let mut json = String::from(r#"{"error":{"code":""#);
+        json.push_str(self.code().as_str());
+        json.push_str(r#"","message":""#);
+        escape(&self.inner.source.to_string(), &mut json);
+        json.push_str(r#"","fault":""#);
+        json.push_str(self.fault().as_str());
+        json.push_str(r#"","retryable":"#);
+        json.push_str(if self.is_retryable() { "true" } else { "false" });
+        if let Some(wait) = self.inner.retry_after {
+            json.push_str(r#","retry_after_ms":"#);
+            json.push_str(&wait.as_millis().to_string());
+        }
+        json.push_str(r#","attempts":"#);
+        json.push_str(&self.inner.trail.len().to_string());
+        json.push_str("}}");
+        json
+    }
+
     /// The error as it came up.
     pub fn into_source(self) -> BoxError {
         self.inner.source
+    }
+}
+
+/// Appends a text as the inside of a JSON string.
+fn escape(text: &str, json: &mut String) {
+    for letter in text.chars() {
+        match letter {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            control if control < ' ' => {
+                // Writing to a string cannot fail.
+                let _ = fmt::Write::write_fmt(json, format_args!("\\u{:04x}", control as u32));
+            }
+            other => json.push(other),
+        }
     }
 }
 

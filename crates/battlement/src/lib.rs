@@ -8,11 +8,15 @@ mod seed;
 #[allow(dead_code, reason = "each layer uses some of it")]
 mod testing;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod breaker;
 pub mod call;
 pub mod error;
 pub mod events;
 pub mod observe;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 
 pub use battlement_core as core;
 #[doc(inline)]
