@@ -1,0 +1,198 @@
+//! The contract of every layer, alone and in a stack.
+//!
+//! Whatever is below (a service that panics when it is called unready, one that is never ready, one that
+//! fails to become so, a concurrency limit, a buffer), however it is used (one service, a clone per call),
+//! and whenever it is dropped or panics: the layer takes nothing it does not give back.
+
+mod inner;
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use battlement::BoxError;
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use http_body_util::BodyExt;
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt, buffer::BufferLayer, limit::ConcurrencyLimitLayer,
+};
+
+use inner::{Ask, Deed, EVENTS, Strict, Unready, ask};
+
+/// Expands to one module of tests for each layer. A layer has room for one call, where it has a limit
+/// at all, so that a permit that is lost is missed by the next call.
+macro_rules! contracts {
+    ($($name:ident: $layer:expr;)+) => {
+        $(mod $name {
+            use super::*;
+
+            #[tokio::test(start_paused = true)]
+            async fn calls_only_what_is_ready() {
+                let strict = Strict::new(Deed::Answer);
+                let layer = $layer;
+                let mut service = layer.layer(strict.clone());
+                for _ in 0..10 {
+                    whole(&mut service).await;
+                    whole(&mut layer.layer(strict.clone())).await;
+                    whole(&mut service.clone()).await;
+                }
+                assert_eq!(strict.calls(), 30);
+                assert_eq!(strict.alive(), 0);
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn takes_nothing_before_a_call() {
+                let limited = ConcurrencyLimitLayer::new(1).layer(Strict::new(Deed::Answer));
+                let layer = $layer;
+                let mut ready: Vec<_> = (0..5).map(|_| layer.layer(limited.clone())).collect();
+                for service in &mut ready {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    assert!(Service::<Ask>::poll_ready(service, &mut cx).is_ready());
+                }
+                for service in &mut ready {
+                    whole(service).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn goes_over_a_buffer() {
+                let buffered = ServiceBuilder::new()
+                    .layer(BufferLayer::<Ask>::new(1))
+                    .service(Strict::new(Deed::Answer));
+                let mut service = $layer.layer(buffered);
+                for _ in 0..10 {
+                    whole(&mut service).await;
+                    whole(&mut service.clone()).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn waits_for_what_is_not_ready() {
+                let mut service = $layer.layer(Unready::Pending);
+                let call = tokio::time::timeout(Duration::from_millis(1), service.call(ask()));
+                assert!(call.await.is_err());
+                let mut service = $layer.layer(Unready::Failing);
+                let error: BoxError = service.call(ask()).await.map(drop).unwrap_err().into();
+                assert!(error.to_string().contains("the pool is closed"), "{error}");
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn gives_back_what_a_dropped_call_held() {
+                let strict = Strict::new(Deed::Answer);
+                let service = $layer.layer(strict.clone());
+                for polls in 0.. {
+                    let over = drop_after(polls, &mut service.clone());
+                    assert_eq!(strict.alive(), 0, "dropped after {polls} polls");
+                    whole(&mut service.clone()).await;
+                    if over {
+                        assert!(polls > EVENTS.len());
+                        break;
+                    }
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn gives_back_what_a_panic_interrupted() {
+                let strict = Strict::new(Deed::Answer);
+                let service = $layer.layer(strict.clone());
+                for deed in [Deed::PanicAtOnce, Deed::PanicLater, Deed::PanicInBody] {
+                    strict.set(deed);
+                    let mut clone = service.clone();
+                    let call = AssertUnwindSafe(|| drop_after(1_000, &mut clone));
+                    assert!(catch_unwind(call).is_err(), "{deed:?}");
+                    assert_eq!(strict.alive(), 0, "{deed:?}");
+                    strict.set(Deed::Answer);
+                    whole(&mut service.clone()).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn gives_back_what_a_failure_ended() {
+                let strict = Strict::new(Deed::Answer);
+                let service = $layer.layer(strict.clone());
+                for deed in [Deed::Fail, Deed::Break, Deed::Status(404), Deed::Status(500)] {
+                    strict.set(deed);
+                    drop_after(1_000, &mut service.clone());
+                    assert_eq!(strict.alive(), 0, "{deed:?}");
+                    strict.set(Deed::Answer);
+                    whole(&mut service.clone()).await;
+                }
+            }
+
+            #[test]
+            fn keeps_what_others_need() {
+                fn check<S>(_service: S)
+                where
+                    S: Service<Ask> + Clone + Send + Sync + 'static,
+                    S::Future: Send,
+                    S::Response: Send + Sync,
+                {
+                }
+                check($layer.layer(Strict::new(Deed::Answer)));
+            }
+        })+
+    };
+}
+
+/// Makes a call, and reads its answer to the end.
+async fn whole<S, R>(service: &mut S)
+where
+    S: Service<Ask, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body<Data = Bytes>,
+    R::Error: Into<BoxError>,
+{
+    // A wait here would be a wait for something that was lost.
+    let call = async {
+        let service = service.ready().await.map_err(Into::into)?;
+        let response = service.call(ask()).await.map_err(Into::into)?;
+        response.into_body().collect().await.map_err(Into::into)
+    };
+    let body = tokio::time::timeout(Duration::from_millis(1), call).await;
+    let body = body.expect("it need not wait").unwrap();
+    assert_eq!(body.to_bytes(), EVENTS.concat());
+}
+
+/// Polls a call so often, and its body after it, then drops it. Whether it had come to its end.
+fn drop_after<S, R>(polls: usize, service: &mut S) -> bool
+where
+    S: Service<Ask, Response = Response<R>>,
+    R: Body,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut left = polls;
+    let mut call = pin!(service.call(ask()));
+    let mut body: Pin<Box<R>> = loop {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        match call.as_mut().poll(&mut cx) {
+            Poll::Ready(Ok(response)) => break Box::pin(response.into_body()),
+            Poll::Ready(Err(_)) => return true,
+            Poll::Pending => {}
+        }
+    };
+    loop {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        match body.as_mut().poll_frame(&mut cx) {
+            Poll::Ready(None | Some(Err(_))) => return true,
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+    }
+}
+
+contracts! {
+    call: battlement::call::CallLayer::new();
+    observe: battlement::observe::ObserveLayer::new();
+    breaker: battlement::breaker::BreakerLayer::new(Default::default()).unwrap();
+}
