@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod call;
 pub mod error;
 pub mod events;
+pub mod finish;
 pub mod observe;
 
 pub use battlement_core as core;
