@@ -18,6 +18,8 @@ pub(crate) struct Capture {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) stream: bool,
+    /// The path of the request.
+    pub(crate) endpoint: String,
     pub(crate) body: Vec<u8>,
     pub(crate) rate_limit: Vec<(String, Window)>,
     expect: Value,
@@ -73,6 +75,7 @@ impl Capture {
             status: StatusCode::from_u16(fixture["status"].as_u64().unwrap() as u16).unwrap(),
             headers: headers.collect(),
             stream: fixture["stream"].as_bool().unwrap(),
+            endpoint: fixture["endpoint"].as_str().unwrap_or_default().to_owned(),
             body,
             rate_limit: windows
                 .iter()

@@ -4,7 +4,7 @@ mod expected;
 
 use std::time::{Duration, SystemTime};
 
-use battlement_core::{Dialect, End, Provider, Reader, Verdict, hint};
+use battlement_core::{Dialect, End, Outcome, Provider, Reader, Verdict, hint};
 use expected::{Capture, captures, reference_now};
 
 fn read<'a>(capture: &Capture, slices: impl Iterator<Item = &'a [u8]>) -> Verdict {
@@ -53,6 +53,23 @@ fn at_seeded_random_splits() {
             assert_eq!(read(&capture, slices.into_iter()), whole, "{}", capture.file);
         }
     }
+}
+
+/// What an answer is called before its end is known is what the verdict calls it.
+#[test]
+fn told_before_the_end() {
+    let mut told = 0;
+    for capture in captures() {
+        let mut reader =
+            Reader::new(capture.dialect, capture.provider, capture.status, &capture.headers);
+        let _ = reader.feed(&capture.body);
+        if let Some(class) = reader.told().filter(|_| capture.status.is_success()) {
+            let verdict = reader.finish(End::Eof, reference_now());
+            assert_eq!(verdict.outcome, Outcome::Finished(class), "{}", capture.file);
+            told += 1;
+        }
+    }
+    assert!(told > 400, "{told}");
 }
 
 #[test]

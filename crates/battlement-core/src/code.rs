@@ -186,8 +186,9 @@ table! {
         "The generation ended with a reason that says error, or its output failed a check of the provider.",
         "Read the raw reason. Sampling again may help; where it names the input or too many tool calls, change the request.";
     AnswerEmpty "llm.answer.empty", Provider, "finish, retry, breaker, fallback",
-        "A 200 arrived without a body.",
-        "Look for a proxy that swallows bodies or answers by itself. If there is none, treat it as an error of the provider.";
+        "A 200 arrived without a body, or with an answer in which the model says nothing.",
+        "Without a body: look for a proxy that swallows bodies or answers by itself. With one: sampling again often \
+         helps. If it stays, treat it as an error of the provider.";
     AnswerMalformed "llm.answer.malformed", Provider, "finish, retry, breaker, fallback",
         "A 200 arrived with a body that is not in the expected form.",
         "See whether it is a page of HTML: then a proxy or a login page answered. If not, check that the configured \
@@ -210,7 +211,8 @@ table! {
         "Shorten the conversation or choose a model with a larger window.";
     Refusal "llm.refusal", Caller, "finish, fallback",
         "The model declined to answer.",
-        "Show the refusal to the user. If harmless requests meet it, reword the system prompt or try another model.";
+        "Show the refusal to the user, and take the refused turn out of the conversation: while it is in there, what \
+         follows tends to be refused too. If harmless requests meet it, reword the system prompt or try another model.";
     ContentFilter "llm.content_filter", Caller, "finish, fallback",
         "A filter of the provider blocked the prompt or cut the answer.",
         "Drop the part that was cut. If harmless content is filtered, adjust the filter's levels where the provider \
@@ -271,6 +273,9 @@ table! {
     RequestUnreadable "llm.local.request", Caller, "none: returned to the caller",
         "The body of the request could not be read from whoever makes it.",
         "Look at the error of the body that comes with this one: mostly a client that went away during its upload.";
+    AnswerTooLong "llm.local.answer_too_long", Caller, "finish",
+        "The answer was to be held until its end, and became longer than may be held.",
+        "Raise the bound set in `finish`, lower the output budget, or let answers pass from their first output on.";
     Abandoned "llm.caller.abandoned", Caller, "none: the caller has left",
         "The caller went away before the end. This says nothing about the provider, and the generation may be billed.",
         "Nothing, if users cancel. If it is frequent, compare the caller's own timeout with how long the model takes.";

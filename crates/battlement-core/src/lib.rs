@@ -33,7 +33,7 @@ mod usage;
 mod verdict;
 
 pub use code::{Code, Fault};
-pub use dialect::{Dialect, ErrorCode, ErrorReport, Provider, UnknownName};
+pub use dialect::{Dialect, ErrorCode, ErrorReport, Opening, Provider, UnknownName};
 pub use failure::{Advice, Failure, Phase};
 pub use finish::Finish;
 pub use outcome::{ErrorClass, FinishClass, Outcome};

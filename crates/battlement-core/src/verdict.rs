@@ -193,6 +193,15 @@ impl Verdict {
         Self::failed(Kind::NoAnswer, Outcome::Abandoned, Code::Abandoned, Advice::Never)
     }
 
+    /// The same answer with a worse end than the provider told, found by somebody who looked closer:
+    /// at its text, for one.
+    #[must_use]
+    pub fn worsened(self, outcome: Outcome, code: Code, advice: Advice) -> Self {
+        let failure = Self::failed(self.kind, outcome, code, advice).failure;
+        let failure = failure.map(|failure| Box::new(Failure { phase: Phase::After, ..*failure }));
+        Self { outcome, failure, ..self }
+    }
+
     fn failed(kind: Kind, outcome: Outcome, code: Code, advice: Advice) -> Self {
         let report = ErrorReport::default();
         let failure =

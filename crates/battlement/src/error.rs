@@ -74,6 +74,8 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
+    crate::finish::TooLong,
+    crate::finish::Unusable,
 }
 
 impl crate::call::Unreadable {
@@ -165,7 +167,8 @@ impl ErrorKind {
             | Code::ContentFilter
             | Code::ContentPolicy
             | Code::Recitation
-            | Code::UnknownFinish => Self::Unusable,
+            | Code::UnknownFinish
+            | Code::AnswerTooLong => Self::Unusable,
             Code::ContextLength | Code::RequestTooLarge | Code::RateLimitNeverFits => {
                 Self::TooLarge
             }

@@ -16,6 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 /// A body whose beginning was read already.
 pub struct Held<R: Body> {
     frames: VecDeque<Frame<Bytes>>,
+    /// In memory: a frame takes some even if it is empty.
     bytes: usize,
     rest: R,
     /// What comes after the frames, if the rest has come to its end.
@@ -38,7 +39,7 @@ where
         }
         match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
             Some(Ok(frame)) => {
-                self.bytes += frame.data_ref().map_or(0, Bytes::len);
+                self.bytes += weight(&frame);
                 self.frames.push_back(frame);
                 Poll::Ready(true)
             }
@@ -53,9 +54,19 @@ where
         }
     }
 
-    /// How many bytes are held.
+    /// How many bytes of memory are held.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The data that is held.
+    pub(crate) fn data(&self) -> impl Iterator<Item = &Bytes> {
+        self.frames.iter().filter_map(Frame::data_ref)
+    }
+
+    /// The error at the end, if that was read.
+    pub(crate) fn take_error(&mut self) -> Option<R::Error> {
+        self.end.as_mut()?.take()
     }
 
     /// Whether the end was read.
@@ -64,10 +75,17 @@ where
     }
 }
 
+// The error is only moved, never pinned.
+impl<R: Body + Unpin> Unpin for Held<R> {}
+
+/// What a frame takes of memory. Trailers count as none of their own: there is one such frame.
+pub(crate) fn weight(frame: &Frame<Bytes>) -> usize {
+    size_of::<Frame<Bytes>>() + frame.data_ref().map_or(0, Bytes::len)
+}
+
 impl<R> Body for Held<R>
 where
     R: Body<Data = Bytes> + Unpin,
-    R::Error: Unpin,
 {
     type Data = Bytes;
     type Error = R::Error;
@@ -94,8 +112,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held: u64 =
-            self.frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let held: u64 = self.data().map(|data| data.len() as u64).sum();
         let rest = if self.end.is_some() { SizeHint::with_exact(0) } else { self.rest.size_hint() };
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(held));

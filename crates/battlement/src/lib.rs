@@ -14,6 +14,7 @@ pub mod breaker;
 pub mod call;
 pub mod error;
 pub mod events;
+pub mod finish;
 pub mod observe;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

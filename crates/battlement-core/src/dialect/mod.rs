@@ -10,6 +10,7 @@ mod bedrock_invoke;
 mod classify;
 mod cohere;
 mod error_body;
+mod error_event;
 mod field;
 mod finish_words;
 mod gemini;
@@ -19,12 +20,14 @@ mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
+mod opening;
 mod phrases;
 mod provider;
 mod report;
 mod spec;
 mod words;
 
+pub use opening::Opening;
 pub use provider::Provider;
 pub use report::{ErrorCode, ErrorReport};
 

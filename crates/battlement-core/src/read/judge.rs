@@ -14,13 +14,31 @@ use crate::{
 };
 
 impl Reader {
-    pub(super) fn judge(&mut self, end: End, now: SystemTime) -> Verdict {
-        let report = self.body.collector.answer.report.take();
-        let broken = match &self.framing {
+    /// What the answer is called if nothing more comes: the worst of its choices. `None` while one of
+    /// them is unfinished, and once something is wrong that only the end can name.
+    ///
+    /// For whoever must decide about the last event before the body has ended.
+    pub fn told(&self) -> Option<FinishClass> {
+        let answer = &self.body.collector.answer;
+        let wrong = answer.failed || answer.malformed || answer.overflow || self.is_broken();
+        (!wrong && self.is_finished()).then(|| {
+            let classes = answer.choices.iter().map(Choice::class);
+            classes.fold(FinishClass::Complete, FinishClass::worst)
+        })
+    }
+
+    /// Whether the framing is broken.
+    fn is_broken(&self) -> bool {
+        match &self.framing {
             Framing::EventStream(stream) => stream.is_broken(),
             Framing::Json => self.body.json.is_broken(),
             Framing::Sse(_) | Framing::Unknown(_) => false,
-        };
+        }
+    }
+
+    pub(super) fn judge(&mut self, end: End, now: SystemTime) -> Verdict {
+        let report = self.body.collector.answer.report.take();
+        let broken = self.is_broken();
         self.streamed |= self.body.collector.answer.stream
             || (self.body.json.is_many() && self.body.collector.answer.events > 1);
         let answer = &self.body.collector.answer;
@@ -265,6 +283,12 @@ impl Choice {
     }
 
     fn into_finish(self) -> Finish {
+        let class = self.class();
+        Finish { index: self.index, class, reason: self.reason, native_reason: self.native_reason }
+    }
+
+    /// What the end of the choice is called, by all that is known of it.
+    fn class(&self) -> FinishClass {
         let told = self.reason.as_deref().map_or(FinishClass::Unknown, finish_class);
         let empty = self.reason.as_deref() == Some("");
         let class = match told {
@@ -280,11 +304,10 @@ impl Choice {
         };
         // A router's own word may hide what the upstream said.
         let native = self.native_reason.as_deref().map(finish_class);
-        let class = match native {
+        match native {
             Some(native) if native > class && native != FinishClass::Unknown => native,
             _ => class,
-        };
-        Finish { index: self.index, class, reason: self.reason, native_reason: self.native_reason }
+        }
     }
 }
 

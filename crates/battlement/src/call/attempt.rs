@@ -4,11 +4,11 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
-use battlement_core::{Code, NoAnswer, Signals, Verdict};
+use battlement_core::{Code, FinishClass, NoAnswer, Signals, Verdict};
 use http::Request;
 
 use super::Call;
@@ -32,6 +32,8 @@ struct State {
     progress: AtomicU64,
     /// Tokens of output that the answer has told of.
     output: AtomicU64,
+    /// What the answer is called if nothing more comes: its place in [`FinishClass::ALL`], from one.
+    told: AtomicU8,
     ending: OnceLock<Ending>,
 }
 
@@ -44,12 +46,14 @@ enum Ending {
     Verdict(Verdict),
 }
 
-/// What an answer has shown so far: all signals in the lowest byte, whether there is a head in the
-/// next bit, and above them the number of times that there was something new. Pings are nothing new.
+/// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
+/// the body is read in the next bits, and above them the number of times that there was something
+/// new. Pings are nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress(u64);
 
 const HEAD: u64 = 1 << 8;
+const READ: u64 = 1 << 9;
 const NEWS: u64 = 1 << 16;
 
 impl Progress {
@@ -68,6 +72,11 @@ impl Progress {
         self.0 & HEAD != 0
     }
 
+    /// Whether the body is read, and not only waited for until it ends.
+    pub(crate) fn is_read(self) -> bool {
+        self.0 & READ != 0
+    }
+
     /// Grows with every slice that held more than a sign of life.
     pub(crate) fn news(self) -> u64 {
         self.0 / NEWS
@@ -82,6 +91,7 @@ impl Attempt {
             observed: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             output: AtomicU64::new(0),
+            told: AtomicU8::new(0),
             ending: OnceLock::new(),
         }))
     }
@@ -134,14 +144,20 @@ impl Attempt {
         self.0.output.load(Ordering::Relaxed)
     }
 
+    /// What the answer is called if nothing more comes; see [`battlement_core::Reader::told`].
+    pub(crate) fn told(&self) -> Option<FinishClass> {
+        let place = usize::from(self.0.told.load(Ordering::Relaxed));
+        FinishClass::ALL.get(place.checked_sub(1)?).copied()
+    }
+
     /// Claims the reading of the answer: true for the first who asks, which is the innermost.
     pub(crate) fn claim(&self) -> bool {
         !self.0.observed.swap(true, Ordering::AcqRel)
     }
 
-    /// There is a head. Only whoever has claimed the reading says so.
-    pub(crate) fn head(&self) {
-        self.advance(HEAD);
+    /// There is a head, and whether the body will be read. Only whoever has claimed the reading says so.
+    pub(crate) fn head(&self, is_read: bool) {
+        self.advance(HEAD | if is_read { READ } else { 0 });
     }
 
     /// A slice of the answer brought this. Only whoever has claimed the reading says so.
@@ -157,6 +173,13 @@ impl Attempt {
     /// So many tokens of output were told of.
     pub(crate) fn tell_output(&self, tokens: u64) {
         self.0.output.store(tokens, Ordering::Relaxed);
+    }
+
+    /// If nothing more comes, it is called this. To be said before the signals that it follows from.
+    pub(crate) fn tell(&self, class: Option<FinishClass>) {
+        let place =
+            class.and_then(|class| FinishClass::ALL.iter().position(|known| *known == class));
+        self.0.told.store(place.map_or(0, |place| place as u8 + 1), Ordering::Relaxed);
     }
 
     /// Adds to the progress. There is one writer, so no exchange is needed.

@@ -18,7 +18,6 @@ pub(super) struct Reading {
 impl Reading {
     /// Begins with the head.
     pub(super) fn new(attempt: Attempt, status: StatusCode, headers: &HeaderMap) -> Self {
-        attempt.head();
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
         let reader = is_read(facts.operation, status, headers).then(|| {
@@ -28,6 +27,7 @@ impl Reading {
                 .streamed(facts.stream)
                 .operation(facts.operation)
         });
+        attempt.head(reader.is_some());
         Self { attempt, reader, is_over: false }
     }
 
@@ -39,6 +39,9 @@ impl Reading {
             if signals.contains(Signals::USAGE) {
                 let output = reader.usage().and_then(|usage| usage.output);
                 self.attempt.tell_output(output.unwrap_or(0));
+            }
+            if signals.contains(Signals::FINISH) || signals.contains(Signals::END) {
+                self.attempt.tell(reader.told());
             }
             self.attempt.saw(signals);
         }
