@@ -74,6 +74,7 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
+    crate::deadline::Exceeded,
 }
 
 impl crate::call::Unreadable {

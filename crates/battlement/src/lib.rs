@@ -10,6 +10,7 @@ mod testing;
 
 pub mod breaker;
 pub mod call;
+pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod observe;
