@@ -75,6 +75,7 @@ ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
     crate::deadline::Exceeded,
+    crate::retry_after::CoolingDown,
 }
 
 impl crate::call::Unreadable {

@@ -14,6 +14,7 @@ pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod observe;
+pub mod retry_after;
 
 pub use battlement_core as core;
 #[doc(inline)]
