@@ -76,6 +76,8 @@ ours! {
     crate::call::Unreadable,
     crate::finish::TooLong,
     crate::finish::Unusable,
+    crate::deadline::Exceeded,
+    crate::retry_after::CoolingDown,
 }
 
 impl crate::call::Unreadable {

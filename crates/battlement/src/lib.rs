@@ -12,12 +12,14 @@ mod testing;
 pub mod axum;
 pub mod breaker;
 pub mod call;
+pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod finish;
 pub mod observe;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+pub mod retry_after;
 
 pub use battlement_core as core;
 #[doc(inline)]

@@ -102,6 +102,12 @@ impl Answer {
         self
     }
 
+    /// Its body does not end.
+    pub(crate) fn then_hang(mut self) -> Self {
+        self.pieces.push(Piece::Hang);
+        self
+    }
+
     pub(crate) fn head_after(mut self, time: Duration) -> Self {
         self.head_after = time;
         self

@@ -30,9 +30,27 @@ impl Gate {
 
     /// When the next to come may go through.
     pub(super) fn next(&self, now: Instant) -> Instant {
+        self.next_after(0, now)
+    }
+
+    /// When the next to come may go through, once so many others have places.
+    pub(super) fn next_after(&self, ahead: u32, now: Instant) -> Instant {
+        later(self.start(now), self.offset(self.booked.saturating_add(ahead)))
+    }
+
+    /// Takes the last place back, if it is the one at this time.
+    pub(super) fn unbook(&mut self, at: Instant) {
+        let Some((last, back)) = self.booked.checked_sub(1).zip(self.back) else { return };
+        if later(back, self.offset(last)) == at {
+            self.booked = last;
+            self.back = self.back.filter(|_| last > 0);
+        }
+    }
+
+    /// When place k is, counted from the first.
+    fn offset(&self, place: u32) -> Duration {
         // Place k is at step · log2(k + 1): one at once, two after a step, four after two.
-        let doublings = (f64::from(self.booked) + 1.0).log2();
-        later(self.start(now), self.step.mul_f64(doublings))
+        self.step.mul_f64((f64::from(place) + 1.0).log2())
     }
 
     /// Gives the next place away.

@@ -91,7 +91,8 @@ pub struct Pass {
     generation: u64,
 }
 
-/// A time at which to come back. One that is dropped is left free: others do not move up.
+/// A time at which to come back. One that is dropped is left free: others do not move up. See
+/// [`Cooldown::give_back`].
 #[must_use = "a place is used through `Cooldown::redeem`"]
 #[derive(Debug)]
 pub struct Place {
@@ -137,6 +138,17 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
         self.latest(keys, now, None).map_or(now, |(at, _)| at.max(now))
     }
 
+    /// When it could be made if so many others that concern the same keys go before it.
+    ///
+    /// For a queue in front of the gates, in which only the first holds a place.
+    #[must_use]
+    pub fn when_after(&self, keys: &[K], ahead: usize, now: Instant) -> Instant {
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        let gates = keys.iter().filter_map(|key| self.gates.get(key));
+        let turns = gates.filter(|gate| !gate.is_over(now)).map(|gate| gate.next_after(ahead, now));
+        turns.max().map_or(now, |turn| turn.max(now))
+    }
+
     /// Asks to make a call that concerns these keys.
     pub fn ask(&mut self, keys: &[K], now: Instant) -> Admission {
         self.ask_but(keys, None, now)
@@ -154,6 +166,16 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
             return Admission::Wait(place);
         }
         self.ask_but(keys, is_valid.then_some(place.index), now)
+    }
+
+    /// Gives back a place that nobody will use, so that the next to come gets it, if none was given
+    /// away after it.
+    pub fn give_back(&mut self, keys: &[K], place: Place) {
+        if let Some(gate) = keys.get(place.index).and_then(|key| self.gates.get_mut(key)) {
+            if gate.generation == place.generation {
+                gate.unbook(place.at);
+            }
+        }
     }
 
     /// A pass for a call that is made whatever the gates say, such as a check by hand.

@@ -222,3 +222,40 @@ fn settings_are_checked() {
         "longest wait 30s without a hint is shorter than the first, 31s",
     );
 }
+
+#[test]
+fn a_queue_knows_every_turn_and_loses_no_place() {
+    let (now, mut random) = (start(), Seeded(1));
+    let mut cooldown = Cooldown::new(config()).unwrap();
+    cooldown.throttled(&KEY[0], &cooldown.force(), Some(4 * SECOND), now, &mut random);
+    let turns: Vec<_> = (0..8).map(|ahead| cooldown.when_after(&KEY, ahead, now)).collect();
+    assert_eq!(turns[0], now + 4 * SECOND);
+    assert_eq!(turns[1], now + 5 * SECOND);
+    assert_eq!(turns[7], now + 7 * SECOND);
+    let place = |cooldown: &mut Cooldown<_>| match cooldown.ask(&KEY, now) {
+        Admission::Wait(place) => place,
+        Admission::Go(_) => panic!("it is shut"),
+    };
+
+    // The places come as foretold, and the last can be given back.
+    let first = place(&mut cooldown);
+    let second = place(&mut cooldown);
+    assert_eq!([first.at(), second.at()], turns[..2]);
+    cooldown.give_back(&KEY, second);
+    let second = place(&mut cooldown);
+    assert_eq!(second.at(), turns[1]);
+
+    // One in the middle cannot: nobody moves up.
+    cooldown.give_back(&KEY, first);
+    assert_eq!(cooldown.snapshot(&KEY[0], now).unwrap().booked, 2);
+    // Nor one from before another throttle.
+    let pass = cooldown.force();
+    cooldown.throttled(&KEY[0], &pass, Some(9 * SECOND), now, &mut random);
+    let _third = place(&mut cooldown);
+    cooldown.give_back(&KEY, second);
+    assert_eq!(cooldown.snapshot(&KEY[0], now).unwrap().booked, 1);
+
+    // Whatever is ahead, nobody waits for a gate that is over.
+    let later = now + 60 * SECOND;
+    assert_eq!(cooldown.when_after(&KEY, 1_000_000, later), later);
+}

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use battlement_core::{Code, FinishClass, NoAnswer, Signals, Verdict};
+use battlement_core::{Code, FinishClass, NoAnswer, Outcome, Signals, Verdict};
 use http::Request;
 
 use super::Call;
@@ -195,7 +195,13 @@ impl Attempt {
         let mut is_new = false;
         let ending = self.0.ending.get_or_init(|| {
             is_new = true;
-            Ending::Verdict(verdict())
+            let mut verdict = verdict();
+            if verdict.outcome == Outcome::Abandoned {
+                if let Some(failure) = &mut verdict.failure {
+                    failure.code = self.abandoned();
+                }
+            }
+            Ending::Verdict(verdict)
         });
         if is_new {
             if let Ending::Verdict(verdict) = ending {
@@ -206,9 +212,15 @@ impl Attempt {
 
     /// The request does not leave, for this reason.
     pub(crate) fn turn_away(&self, code: Code) {
+        let code = if code == Code::Abandoned { self.abandoned() } else { code };
         if self.0.ending.set(Ending::Unsent(code)).is_ok() {
             self.call().report(&Event::Rejected { code });
         }
+    }
+
+    /// What it is called when an attempt is dropped: it may be us who left.
+    fn abandoned(&self) -> Code {
+        if self.call().is_expired() { Code::DeadlineExceeded } else { Code::Abandoned }
     }
 
     /// The service below failed. Whoever is next to the client is asked first, and knows.

@@ -62,7 +62,10 @@ pub(crate) use read::take_bytes;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -96,6 +99,8 @@ struct State {
     repeatable: bool,
     held: bool,
     ledger: Mutex<Ledger>,
+    /// Whether it was ended because its time was over.
+    expired: AtomicBool,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -138,6 +143,7 @@ impl Call {
             repeatable,
             held: body.is_some(),
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
+            expired: AtomicBool::new(false),
             observer: settings.observer.clone(),
             facts,
         }))
@@ -201,6 +207,16 @@ impl Call {
     /// What happened so far, from the first attempt on.
     pub fn trail(&self) -> Vec<Step> {
         self.ledger().trail().cloned().collect()
+    }
+
+    /// Its time is over, and whatever is still on its way is dropped now. To be said before that, so
+    /// that those who see themselves dropped know why.
+    pub(crate) fn expire(&self) {
+        self.0.expired.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_expired(&self) -> bool {
+        self.0.expired.load(Ordering::Relaxed)
     }
 
     /// Tells whoever watches.

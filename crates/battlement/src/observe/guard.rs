@@ -41,6 +41,12 @@ impl<G: Guard> Settling<G> {
         &self.attempt
     }
 
+    /// From here on it is about another attempt at the same call: the one that was answered, as a layer
+    /// in between may have made several.
+    pub(crate) fn follow(&mut self, attempt: Attempt) {
+        self.attempt = attempt;
+    }
+
     pub(crate) fn guard(&mut self) -> Option<&mut G> {
         self.guard.as_mut()
     }

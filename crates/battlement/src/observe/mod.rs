@@ -11,7 +11,8 @@
 //!
 //! Answers of operations that write text, vectors or counts, and every answer with an error. Others
 //! (audio, images, files) are judged by their status, and by whether they came to their end. An
-//! answer in an encoding that cannot be undone here counts among those.
+//! answer in an encoding that cannot be undone here counts among those; an error in one is judged by
+//! its status and headers.
 //!
 //! # What happens to a streamed answer
 //!

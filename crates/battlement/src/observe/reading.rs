@@ -12,6 +12,8 @@ pub(super) struct Reading {
     attempt: Attempt,
     /// `None` if the answer is judged by its status; or if it is over.
     reader: Option<Reader>,
+    /// Whether the body is in an encoding that cannot be undone here: an error is then judged by its head.
+    is_encoded: bool,
     is_over: bool,
 }
 
@@ -20,20 +22,23 @@ impl Reading {
     pub(super) fn new(attempt: Attempt, status: StatusCode, headers: &HeaderMap) -> Self {
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
-        let reader = is_read(facts.operation, status, headers).then(|| {
+        let is_encoded =
+            headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
+        let is_read = !status.is_success() || (!is_encoded && is_read(facts.operation, headers));
+        let reader = is_read.then(|| {
             let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
             let dialect = dialect.unwrap_or(Dialect::OpenAiChat);
             Reader::new(dialect, facts.provider, status, headers)
                 .streamed(facts.stream)
                 .operation(facts.operation)
         });
-        attempt.head(reader.is_some());
-        Self { attempt, reader, is_over: false }
+        attempt.head(reader.is_some() && !is_encoded);
+        Self { attempt, reader, is_encoded, is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(reader) = &mut self.reader else { return };
+        let Some(reader) = self.reader.as_mut().filter(|_| !self.is_encoded) else { return };
         let signals = reader.feed(bytes);
         if !signals.is_empty() {
             if signals.contains(Signals::USAGE) {
@@ -71,12 +76,9 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Whether there is something to read in an answer.
-fn is_read(operation: Operation, status: StatusCode, headers: &HeaderMap) -> bool {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return false;
-    }
-    if !status.is_success() || operation.generates() {
+/// Whether there is something to read in a good answer.
+fn is_read(operation: Operation, headers: &HeaderMap) -> bool {
+    if operation.generates() {
         return true;
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());

@@ -1,0 +1,191 @@
+//! What a gate is told of a call that it let through.
+
+use std::{fmt, mem, time::Duration};
+
+use battlement_core::{
+    Code, ErrorClass, Kind, Outcome, Verdict,
+    cooldown::Pass,
+    hint::{self, BodyHints, Dimension},
+};
+use http::response::Parts;
+
+use super::{
+    gates::Gates,
+    line::{GateKey, LineKey},
+};
+use crate::{
+    call::{Attempt, Progress},
+    clock::{date, now},
+    events::Event,
+    observe::Guard,
+};
+
+/// What a gate is owed for a call that it let through: to be told whether it was throttled.
+pub struct Ticket {
+    gates: Gates,
+    line: LineKey,
+    pass: Pass,
+    /// Whether a success would prove anything. When nothing was known at the start, what is known
+    /// now is newer than the call.
+    is_proof: bool,
+    /// What a good answer says is used up all the same.
+    exhausted: Option<Dimension>,
+    /// What the head has told already.
+    told: Option<Told>,
+}
+
+/// A throttle that the head of an answer told.
+#[derive(Debug)]
+struct Told {
+    throttle: Throttle,
+    /// From after it, if it was what shut the gate: good for taking it back while nobody else was
+    /// throttled.
+    pass: Option<Pass>,
+}
+
+/// What an answer says about the time of the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Throttle {
+    dimension: Dimension,
+    hint: Option<Duration>,
+}
+
+impl Throttle {
+    /// What is in the head of an answer already.
+    fn of_head(head: &Parts, attempt: &Attempt) -> Option<Self> {
+        let is_throttled = head.status == http::StatusCode::TOO_MANY_REQUESTS;
+        if !is_throttled && !matches!(head.status.as_u16(), 503 | 529) {
+            return None;
+        }
+        let provider = attempt.call().facts().provider;
+        let hint = hint::wait(&head.headers, &BodyHints::default(), provider, date());
+        let dimension = match is_throttled {
+            true => hint::rate_limits(&head.headers, provider, date()).exhausted(),
+            false => None,
+        };
+        (is_throttled || hint.is_some()).then(|| Self {
+            dimension: dimension.unwrap_or_default(),
+            hint: hint.map(|hint| hint.after),
+        })
+    }
+
+    /// What the whole answer means.
+    fn of(verdict: &Verdict) -> Option<Self> {
+        let failure = verdict.failure.as_ref()?;
+        let Outcome::Failed(class) = verdict.outcome else { return None };
+        let hint = failure.hint.map(|hint| hint.after);
+        let dimension = match class {
+            // However long one waits, this request does not fit; others do.
+            _ if failure.code == Code::RateLimitNeverFits => return None,
+            ErrorClass::RateLimitRequests => Dimension::Requests,
+            ErrorClass::RateLimitTokens => Dimension::Tokens,
+            ErrorClass::RateLimitOther => Dimension::Other,
+            ErrorClass::QuotaExhausted | ErrorClass::Overloaded | ErrorClass::ModelNotReady
+                if hint.is_some() =>
+            {
+                Dimension::Other
+            }
+            _ => return None,
+        };
+        Some(Self { dimension, hint })
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(gates: Gates, line: LineKey, pass: Pass, is_proof: bool) -> Self {
+        Self { gates, line, pass, is_proof, exhausted: None, told: None }
+    }
+
+    fn gate(&self, dimension: Dimension) -> GateKey {
+        (self.line.key.clone(), dimension)
+    }
+
+    /// The call was not throttled.
+    fn succeed(&mut self) {
+        if mem::take(&mut self.is_proof) {
+            let mut gates = self.line.gates();
+            gates.retain(|(_, dimension)| Some(*dimension) != self.exhausted);
+            self.gates.act(|shared| shared.succeed(&gates, &self.pass, now()));
+        }
+    }
+
+    /// The call was throttled, says its head.
+    fn throttle_at_head(&mut self, throttle: Throttle, attempt: &Attempt) {
+        let gate = self.gate(throttle.dimension);
+        // Without a hint it is shut for a moment, by a hint of our own: whether that counts as a wait
+        // without a hint is decided when the body has not told one either.
+        let hint = throttle.hint.or(Some(self.gates.unhinted));
+        let (until, pass) =
+            self.gates.act(|shared| shared.throttle(&gate, &self.pass, hint, now()));
+        if pass.is_some() {
+            attempt.call().report(&Event::Cooling { until });
+        }
+        self.told = Some(Told { throttle, pass });
+    }
+
+    /// What the head told is taken back, or completed, by what the whole answer says.
+    fn amend(&self, told: Option<Told>, throttle: Option<Throttle>, attempt: &Attempt) {
+        if told.as_ref().is_some_and(|told| adds_nothing(told.throttle, throttle)) {
+            return;
+        }
+        let now = now();
+        let taken_back = told
+            .as_ref()
+            .filter(|told| throttle.is_none_or(|it| it.dimension != told.throttle.dimension))
+            .and_then(|told| Some((self.gate(told.throttle.dimension), told.pass.as_ref()?)));
+        let added = throttle.map(|throttle| (self.gate(throttle.dimension), throttle.hint));
+        let pass = told.as_ref().and_then(|told| told.pass.as_ref()).unwrap_or(&self.pass);
+        let cooling = self.gates.act(|shared| {
+            // In one go, so that nobody slips through in between.
+            let added = added.map(|(gate, hint)| shared.throttle(&gate, pass, hint, now));
+            if let Some((gate, pass)) = taken_back {
+                shared.succeed(&[gate], pass, now);
+            }
+            added
+        });
+        if let Some((until, Some(_))) = cooling {
+            attempt.call().report(&Event::Cooling { until });
+        }
+    }
+}
+
+/// Whether the whole answer says no more than its head did.
+fn adds_nothing(told: Throttle, throttle: Option<Throttle>) -> bool {
+    throttle.is_some_and(|throttle| {
+        throttle.dimension == told.dimension && told.hint.is_some() && throttle.hint <= told.hint
+    })
+}
+
+impl Guard for Ticket {
+    fn head(&mut self, attempt: &Attempt, head: &Parts) {
+        if let Some(throttle) = Throttle::of_head(head, attempt) {
+            self.throttle_at_head(throttle, attempt);
+        } else if self.is_proof && head.status.is_success() {
+            let provider = attempt.call().facts().provider;
+            self.exhausted = hint::rate_limits(&head.headers, provider, date()).exhausted();
+        }
+    }
+
+    fn progress(&mut self, _attempt: &Attempt, progress: Progress) {
+        if self.is_proof && progress.has_output() {
+            self.succeed();
+        }
+    }
+
+    fn settle(mut self, attempt: &Attempt) {
+        let Some(verdict) = attempt.verdict() else { return };
+        let throttle = Throttle::of(verdict);
+        let told = self.told.take();
+        if throttle.is_some() || (told.is_some() && verdict.kind == Kind::HttpError) {
+            self.amend(told, throttle, attempt);
+        } else if matches!(verdict.outcome, Outcome::Finished(_)) {
+            self.succeed();
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("line", &self.line).finish_non_exhaustive()
+    }
+}
