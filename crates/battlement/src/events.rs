@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use battlement_core::{Clock, Code, Verdict, attempts::Role, backoff::Trouble, breaker::Mode};
 use http::StatusCode;
 
-use crate::call::Call;
+use crate::call::{Call, Misordered};
 
 /// Is told what happens to calls.
 ///
@@ -49,6 +49,11 @@ pub enum Event<'a> {
     Started {
         /// In bytes.
         size: Option<usize>,
+    },
+    /// The call comes through its layers in an order that breaks a promise of one of them.
+    Misordered {
+        /// Which, and what does not work.
+        misordered: &'a Misordered,
     },
     /// An attempt begins.
     Attempt {

@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call, Progress, Reads},
+    call::{Attempt, Call, Place, Progress, Reads},
     clock::now,
     drive::Drive,
     error::{BoxError, Explanation},
@@ -212,7 +212,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::Breaker);
         match self.circuits.admit(attempt.call()) {
             Ok(ticket) => {
                 // There before the service is called: a panic gives it back.

@@ -4,14 +4,14 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use battlement_core::{Code, FinishClass, NoAnswer, Outcome, Signals, Verdict};
 use http::Request;
 
-use super::Call;
+use super::{Call, Passed, Place};
 use crate::{
     error::{BoxError, local_code, no_answer},
     events::Event,
@@ -28,6 +28,8 @@ struct State {
     call: Call,
     /// Whether somebody reads the answer.
     observed: AtomicBool,
+    /// See [`Passed`].
+    passed: AtomicU32,
     /// See [`Progress`].
     progress: AtomicU64,
     /// Tokens of output that the answer has told of.
@@ -89,6 +91,7 @@ impl Attempt {
         Self(Arc::new(State {
             call,
             observed: AtomicBool::new(false),
+            passed: AtomicU32::new(0),
             progress: AtomicU64::new(0),
             output: AtomicU64::new(0),
             told: AtomicU8::new(0),
@@ -105,6 +108,29 @@ impl Attempt {
         let attempt = Self::new(Call::from_head(request));
         request.extensions_mut().insert(attempt.clone());
         attempt
+    }
+
+    /// The attempt of a request that comes through the layer at this place.
+    pub(crate) fn at<B>(request: &mut Request<B>, place: Place) -> Self {
+        let attempt = Self::of(request);
+        let (passed, misordered) = attempt.passed().with(place);
+        attempt.0.passed.store(passed.0, Ordering::Relaxed);
+        if let Some(misordered) = misordered {
+            attempt.call().report(&Event::Misordered { misordered: &misordered });
+        }
+        attempt
+    }
+
+    /// The layers that it has come through.
+    pub(crate) fn passed(&self) -> Passed {
+        Passed(self.0.passed.load(Ordering::Relaxed))
+    }
+
+    /// Another attempt at the same call, which has come through these layers already.
+    pub(crate) fn another(&self, passed: Passed) -> Self {
+        let another = Self::new(self.call().clone());
+        another.0.passed.store(passed.0, Ordering::Relaxed);
+        another
     }
 
     /// The call it is part of.

@@ -187,7 +187,7 @@ where
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }
         let settings = Settings::of(&self.settings);
-        if !request.body().size_hint().exact().is_some_and(|size| size <= settings.most_body) {
+        if request.body().size_hint().exact().is_none_or(|size| size > settings.most_body) {
             begin(&mut request, None, settings);
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }

@@ -51,12 +51,15 @@
 mod attempt;
 mod layer;
 mod options;
+mod order;
 mod read;
 
 pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
+pub(crate) use order::Passed;
+pub use order::{Misordered, Place, misordered};
 pub use read::Unreadable;
 pub(crate) use read::take_bytes;
 

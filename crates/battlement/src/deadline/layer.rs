@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{Body, Exceeded, body::Timer};
 use crate::{
-    call::{Attempt, Reads},
+    call::{Attempt, Place, Reads},
     clock::now,
     drive::Drive,
     error::BoxError,
@@ -67,7 +67,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::Deadline);
         let deadline = attempt.call().deadline();
         if deadline.is_past(now()) {
             let error = Exceeded::at_once(&attempt).into();

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::{AfterCommit, Body, Hold, Policy, ResponseFuture, phrases::Phrases};
 use crate::{
-    call::{Attempt, Reads},
+    call::{Attempt, Place, Reads},
     drive::Drive,
     error::BoxError,
     observe::{Attempted, Settling},
@@ -109,7 +109,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::Finish);
         let settling = Settling::new(attempt, ());
         let drive = Drive::start(&mut self.inner, request);
         ResponseFuture::new(Attempted::new(drive, settling), self.settings.clone())

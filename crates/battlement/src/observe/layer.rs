@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{Attempted, Body, Settling};
 use crate::{
-    call::{Attempt, Reads},
+    call::{Attempt, Place, Reads},
     drive::Drive,
     error::BoxError,
 };
@@ -57,7 +57,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::Observe);
         let settling = Settling::new(attempt, ());
         Attempted::new(Drive::start(&mut self.inner, request), settling)
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     breaker::Key,
-    call::{Attempt, Call, Reads},
+    call::{Attempt, Call, Place, Reads},
     error::BoxError,
     observe::{Body, Gated},
 };
@@ -117,7 +117,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::RetryAfter);
         let call = attempt.call();
         let patience = self.patience[call.lane() as usize];
         let force = request.extensions().get::<Force>().is_some();

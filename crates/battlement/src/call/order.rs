@@ -1,0 +1,189 @@
+//! In which order the layers belong, and what an order breaks that is another one.
+//!
+//! Tower lets one stack layers in any order, and most orders run. Some of them quietly undo what a layer
+//! is for: a limit outside of the retry never sees the second attempt. The types cannot tell, but a
+//! call can: it knows which layers it has come through. See [`Misordered`].
+
+use std::fmt;
+
+/// The place of a layer, from the outside to the inside. Complete but for layers to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// [`call`](crate::call)
+    Call,
+    /// [`deadline`](crate::deadline)
+    Deadline,
+    /// [`retry`](crate::retry)
+    Retry,
+    /// [`retry_after`](crate::retry_after)
+    RetryAfter,
+    /// [`rate_limit`](crate::rate_limit)
+    RateLimit,
+    /// [`breaker`](crate::breaker)
+    Breaker,
+    /// [`concurrency`](crate::concurrency)
+    Concurrency,
+    /// [`timeout`](crate::timeout)
+    Timeout,
+    /// [`finish`](crate::finish)
+    Finish,
+    /// [`observe`](crate::observe)
+    Observe,
+}
+
+impl Place {
+    /// Every place, in the order that keeps every promise.
+    pub const ALL: [Self; 10] = [
+        Self::Call,
+        Self::Deadline,
+        Self::Retry,
+        Self::RetryAfter,
+        Self::RateLimit,
+        Self::Breaker,
+        Self::Concurrency,
+        Self::Timeout,
+        Self::Finish,
+        Self::Observe,
+    ];
+
+    /// The name of the module.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Deadline => "deadline",
+            Self::Retry => "retry",
+            Self::RetryAfter => "retry_after",
+            Self::RateLimit => "rate_limit",
+            Self::Breaker => "breaker",
+            Self::Concurrency => "concurrency",
+            Self::Timeout => "timeout",
+            Self::Finish => "finish",
+            Self::Observe => "observe",
+        }
+    }
+
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Two layers whose order breaks a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{outer}` is outside of `{inner}`: {why}")]
+#[non_exhaustive]
+pub struct Misordered {
+    /// The layer that is outside.
+    pub outer: Place,
+    /// The layer that is inside.
+    pub inner: Place,
+    /// What does not work.
+    pub why: &'static str,
+}
+
+/// Outer, inner, and why not.
+const WRONG: &[(Place, Place, &str)] = &[
+    (Place::RetryAfter, Place::Retry, "second attempts go out before the provider's wait is over"),
+    (Place::RateLimit, Place::Retry, "second attempts are not counted against the limits"),
+    (Place::Breaker, Place::Retry, "only last attempts count, and retries go on while it is open"),
+    (Place::Concurrency, Place::Retry, "a call holds its permit while it waits to be tried again"),
+    (Place::Timeout, Place::Retry, "the limits of one attempt run over all of them and the waits"),
+    (Place::Finish, Place::Retry, "an answer that is not passed on is not tried again"),
+    (Place::Retry, Place::Deadline, "the deadline ends an attempt, and not the call"),
+    (Place::Breaker, Place::RetryAfter, "a call holds the place of a probe while it waits"),
+    (Place::Breaker, Place::RateLimit, "a call holds the place of a probe while it waits"),
+    (Place::Concurrency, Place::RetryAfter, "a call holds its permit while it waits"),
+    (Place::Concurrency, Place::RateLimit, "a call holds its permit while it waits"),
+    (Place::Timeout, Place::RetryAfter, "waiting in line counts as silence of the provider"),
+    (Place::Timeout, Place::RateLimit, "waiting in line counts as silence of the provider"),
+    (Place::Timeout, Place::Concurrency, "waiting in line counts as silence of the provider"),
+    (Place::Timeout, Place::Breaker, "the breaker does not learn of the silence"),
+];
+
+/// The layers that a call has come through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Passed(pub(super) u32);
+
+impl Passed {
+    /// With one more; and what is wrong about its coming now.
+    pub(super) fn with(self, place: Place) -> (Self, Option<Misordered>) {
+        let wrong = WRONG_OUTSIDE[place as usize] & self.0 != 0;
+        let misordered = if wrong { self.wrong(place) } else { None };
+        (Self(self.0 | place.bit()), misordered)
+    }
+
+    #[cold]
+    fn wrong(self, place: Place) -> Option<Misordered> {
+        let row = WRONG.iter().find(|(outer, inner, _)| *inner == place && self.has(*outer))?;
+        Some(Misordered { outer: row.0, inner: row.1, why: row.2 })
+    }
+
+    fn has(self, place: Place) -> bool {
+        self.0 & place.bit() != 0
+    }
+}
+
+/// For each place, those that must not be outside of it: one look on the way of a call.
+const WRONG_OUTSIDE: [u32; Place::ALL.len()] = {
+    let mut outside = [0; Place::ALL.len()];
+    let mut row = 0;
+    while row < WRONG.len() {
+        outside[WRONG[row].1 as usize] |= WRONG[row].0.bit();
+        row += 1;
+    }
+    outside
+};
+
+/// What an order of layers breaks, from the outside to the inside. Nothing, if it is empty.
+///
+/// ```
+/// use battlement::call::{Place, misordered};
+///
+/// assert!(misordered(&Place::ALL).is_empty());
+/// let found = misordered(&[Place::RateLimit, Place::Retry]);
+/// assert_eq!(
+///     found[0].to_string(),
+///     "`rate_limit` is outside of `retry`: second attempts are not counted against the limits",
+/// );
+/// ```
+pub fn misordered(order: &[Place]) -> Vec<Misordered> {
+    let position = |place: Place| order.iter().position(|known| *known == place);
+    let is_wrong = |row: &&(Place, Place, &str)| matches!((position(row.0), position(row.1)), (Some(outer), Some(inner)) if outer < inner);
+    let found = WRONG.iter().filter(is_wrong);
+    found.map(|&(outer, inner, why)| Misordered { outer, inner, why }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_the_house_breaks_nothing() {
+        assert_eq!(misordered(&Place::ALL), []);
+        let mut passed = Passed::default();
+        for (index, place) in Place::ALL.into_iter().enumerate() {
+            assert_eq!(place as usize, index);
+            let (more, misordered) = passed.with(place);
+            assert_eq!(misordered, None);
+            passed = more;
+        }
+    }
+
+    #[test]
+    fn each_wrong_pair_is_noticed_by_list_and_by_call() {
+        for &(outer, inner, why) in WRONG {
+            let expected = Misordered { outer, inner, why };
+            assert_eq!(misordered(&[outer, inner]), [expected]);
+            assert_eq!(misordered(&[inner, outer]), []);
+            let (passed, _) = Passed::default().with(outer);
+            assert_eq!(passed.with(inner).1, Some(expected));
+            assert!(outer > inner, "the order of the house would be wrong");
+        }
+    }
+}
