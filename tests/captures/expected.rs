@@ -19,6 +19,7 @@ pub(crate) struct Capture {
     pub(crate) headers: HeaderMap,
     pub(crate) stream: bool,
     /// The path of the request.
+    #[allow(dead_code, reason = "only the tests of layers make requests")]
     pub(crate) endpoint: String,
     pub(crate) body: Vec<u8>,
     pub(crate) rate_limit: Vec<(String, Window)>,
