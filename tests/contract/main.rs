@@ -194,5 +194,8 @@ where
 contracts! {
     call: battlement::call::CallLayer::new();
     observe: battlement::observe::ObserveLayer::new();
+    deadline: battlement::deadline::DeadlineLayer::new();
+    retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
     breaker: battlement::breaker::BreakerLayer::new(Default::default()).unwrap();
+    finish: battlement::finish::FinishLayer::new();
 }
