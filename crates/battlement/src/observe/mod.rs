@@ -2,7 +2,7 @@
 //!
 //! The body is not changed and not copied: every slice is shown to a reader on its way. At its end,
 //! or when it breaks or is dropped, the reader gives the one verdict that all layers act on; it is in
-//! the [`Attempt`], which the response has among its extensions.
+//! the [`Attempt`](crate::call::Attempt), which the response has among its extensions.
 //!
 //! Each of our layers that needs to know does this by itself. Of several in a stack the innermost
 //! reads, and the others look at what it found. [`ObserveLayer`] is for those who only want to know.
