@@ -28,6 +28,8 @@ struct State {
     call: Call,
     /// Whether somebody reads the answer.
     observed: AtomicBool,
+    /// Whether it is in the ledger of its call.
+    counted: AtomicBool,
     /// See [`Progress`].
     progress: AtomicU64,
     /// Tokens of output that the answer has told of.
@@ -80,6 +82,7 @@ impl Attempt {
         Self(Arc::new(State {
             call,
             observed: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             output: AtomicU64::new(0),
             ending: OnceLock::new(),
@@ -137,6 +140,14 @@ impl Attempt {
     /// Claims the reading of the answer: true for the first who asks, which is the innermost.
     pub(crate) fn claim(&self) -> bool {
         !self.0.observed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Claims the account of the attempt: true for the first who asks, which is the outermost.
+    ///
+    /// Who gets it enters the attempt in the ledger of the call, and may make further ones. Others that
+    /// repeat calls pass it through, so that attempts never multiply.
+    pub(crate) fn count(&self) -> bool {
+        !self.0.counted.swap(true, Ordering::AcqRel)
     }
 
     /// There is a head. Only whoever has claimed the reading says so.
