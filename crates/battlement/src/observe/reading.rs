@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use battlement_core::{Dialect, End, Reader, Signals, Verdict, request::Operation};
+use battlement_core::{
+    Dialect, End, Reader, Signals, Verdict,
+    request::{Facts, Operation},
+};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{call::Attempt, clock, events::Event};
@@ -10,8 +14,10 @@ use crate::{call::Attempt, clock, events::Event};
 /// The reading of one answer. Dropped before its end, it says that the caller went away.
 pub(super) struct Reading {
     attempt: Attempt,
-    /// `None` if the answer is judged by its status; or if it is over.
+    /// `None` if all that counts is whether the answer came to its end; or if it is over.
     reader: Option<Reader>,
+    /// Whether the reader is shown the bytes.
+    is_shown: bool,
     is_over: bool,
 }
 
@@ -21,19 +27,15 @@ impl Reading {
         attempt.head();
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
-        let reader = is_read(facts.operation, status, headers).then(|| {
-            let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
-            let dialect = dialect.unwrap_or(Dialect::OpenAiChat);
-            Reader::new(dialect, facts.provider, status, headers)
-                .streamed(facts.stream)
-                .operation(facts.operation)
-        });
-        Self { attempt, reader, is_over: false }
+        let is_shown = is_read(facts.operation, status, headers);
+        // An error that cannot be read is judged by its head.
+        let reader = (is_shown || !status.is_success()).then(|| reader(facts, status, headers));
+        Self { attempt, reader, is_shown, is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(reader) = &mut self.reader else { return };
+        let Some(reader) = self.reader.as_mut().filter(|_| self.is_shown) else { return };
         let signals = reader.feed(bytes);
         if !signals.is_empty() {
             if signals.contains(Signals::USAGE) {
@@ -66,6 +68,29 @@ impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading").field("is_over", &self.is_over).finish_non_exhaustive()
     }
+}
+
+fn reader(facts: &Facts, status: StatusCode, headers: &HeaderMap) -> Reader {
+    let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
+    Reader::new(dialect.unwrap_or(Dialect::OpenAiChat), facts.provider, status, headers)
+        .streamed(facts.stream)
+        .operation(facts.operation)
+}
+
+/// What the beginning of an answer means, for those who do not wait for the rest.
+pub(crate) fn judge<'a>(
+    facts: &Facts,
+    status: StatusCode,
+    headers: &HeaderMap,
+    beginning: impl Iterator<Item = &'a Bytes>,
+) -> Verdict {
+    let mut reader = reader(facts, status, headers);
+    if is_read(facts.operation, status, headers) {
+        for bytes in beginning {
+            let _news = reader.feed(bytes);
+        }
+    }
+    reader.finish(End::Dropped, clock::date())
 }
 
 /// Whether there is something to read in an answer.
