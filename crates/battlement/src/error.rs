@@ -18,6 +18,8 @@ use std::{error, fmt, io, time::Duration};
 
 use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
 
+use crate::retry::GaveUp;
+
 /// Any error.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
@@ -74,6 +76,7 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
+    crate::retry::Refused,
 }
 
 impl crate::call::Unreadable {
@@ -158,7 +161,9 @@ impl ErrorKind {
             | Code::TimeoutThroughput
             | Code::ProviderTimeout
             | Code::DeadlineExceeded => Self::Timeout,
-            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached => Self::Unavailable,
+            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached | Code::AttemptsUsed => {
+                Self::Unavailable
+            }
             Code::Truncated
             | Code::ContextWindow
             | Code::Refusal
@@ -257,6 +262,14 @@ impl From<BoxError> for Error {
             Ok(error) => return *error,
             Err(source) => source,
         };
+        let (source, trail) = match source.downcast::<GaveUp>() {
+            Ok(gave_up) => (gave_up.source, gave_up.trail),
+            Err(source) => {
+                let trail = chain(&*source).find_map(|error| error.downcast_ref::<GaveUp>());
+                let trail = trail.map(|gave_up| gave_up.trail.clone()).unwrap_or_default();
+                (source, trail)
+            }
+        };
         let (code, retry_after, retryable, verdict) = match explain(&source) {
             Some(Explanation { code, retry_after, retryable, verdict, .. }) => {
                 (code, retry_after, retryable, verdict.cloned())
@@ -266,7 +279,7 @@ impl From<BoxError> for Error {
                 (verdict.code().unwrap_or(Code::Disconnected), None, true, Some(verdict))
             }
         };
-        let inner = Inner { code, retry_after, retryable, verdict, trail: Vec::new(), source };
+        let inner = Inner { code, retry_after, retryable, verdict, trail, source };
         Self { inner: Box::new(inner) }
     }
 }
