@@ -270,6 +270,9 @@ table! {
         "The call was not made, because as many as may are running, for longer than this call can wait.",
         "Check whether answers are read to their end or dropped: a body that is held holds its place. Otherwise raise \
          the limit or lower the load.";
+    AttemptsUsed "llm.local.attempts", Caller, "none: returned to the caller",
+        "The call was not made, because it has no attempt left, or must not be made again.",
+        "Look for whatever makes several attempts at one call on the way here, and let one layer do it.";
     RequestUnreadable "llm.local.request", Caller, "none: returned to the caller",
         "The body of the request could not be read from whoever makes it.",
         "Look at the error of the body that comes with this one: mostly a client that went away during its upload.";

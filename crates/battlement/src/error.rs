@@ -18,6 +18,8 @@ use std::{error, fmt, io, time::Duration};
 
 use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
 
+use crate::retry::GaveUp;
+
 /// Any error.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
@@ -78,6 +80,7 @@ ours! {
     crate::finish::Unusable,
     crate::deadline::Exceeded,
     crate::retry_after::CoolingDown,
+    crate::retry::Refused,
 }
 
 impl crate::call::Unreadable {
@@ -162,7 +165,9 @@ impl ErrorKind {
             | Code::TimeoutThroughput
             | Code::ProviderTimeout
             | Code::DeadlineExceeded => Self::Timeout,
-            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached => Self::Unavailable,
+            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached | Code::AttemptsUsed => {
+                Self::Unavailable
+            }
             Code::Truncated
             | Code::ContextWindow
             | Code::Refusal
@@ -306,6 +311,14 @@ impl From<BoxError> for Error {
             Ok(error) => return *error,
             Err(source) => source,
         };
+        let (source, trail) = match source.downcast::<GaveUp>() {
+            Ok(gave_up) => (gave_up.source, gave_up.trail),
+            Err(source) => {
+                let trail = chain(&*source).find_map(|error| error.downcast_ref::<GaveUp>());
+                let trail = trail.map(|gave_up| gave_up.trail.clone()).unwrap_or_default();
+                (source, trail)
+            }
+        };
         let (code, retry_after, retryable, verdict) = match explain(&source) {
             Some(Explanation { code, retry_after, retryable, verdict, .. }) => {
                 (code, retry_after, retryable, verdict.cloned())
@@ -315,7 +328,7 @@ impl From<BoxError> for Error {
                 (verdict.code().unwrap_or(Code::Disconnected), None, true, Some(verdict))
             }
         };
-        let inner = Inner { code, retry_after, retryable, verdict, trail: Vec::new(), source };
+        let inner = Inner { code, retry_after, retryable, verdict, trail, source };
         Self { inner: Box::new(inner) }
     }
 }

@@ -55,6 +55,12 @@ pub enum Event<'a> {
         /// Which, and what does not work.
         misordered: &'a Misordered,
     },
+    /// The caller is an SDK that repeats calls as well, and this is its repetition. What it repeats
+    /// and what is repeated here multiply: set the number of its retries to zero.
+    Repeated {
+        /// How often it has called before.
+        times: u32,
+    },
     /// An attempt begins.
     Attempt {
         /// Which of the call, from one.

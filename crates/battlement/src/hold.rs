@@ -18,40 +18,43 @@ pub struct Held<R: Body> {
     frames: VecDeque<Frame<Bytes>>,
     /// In memory: a frame takes some even if it is empty.
     bytes: usize,
-    rest: R,
-    /// What comes after the frames, if the rest has come to its end.
-    end: Option<Option<R::Error>>,
+    rest: Rest<R>,
+}
+
+/// What comes after the frames that are held.
+enum Rest<R: Body> {
+    /// More of them.
+    More(R),
+    /// Nothing, or an error. The body is gone, and with it the connection that it held.
+    End(Option<R::Error>),
 }
 
 impl<R> Held<R>
 where
-    R: Body<Data = Bytes> + Unpin,
+    R: Body<Data = Bytes>,
 {
     /// Of which nothing was read yet.
     pub(crate) fn new(rest: R) -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, rest, end: None }
+        Self { frames: VecDeque::new(), bytes: 0, rest: Rest::More(rest) }
     }
 
     /// Reads one more frame; false at the end, good or bad.
-    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.end.is_some() {
-            return Poll::Ready(false);
-        }
-        match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
+    pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool>
+    where
+        R: Unpin,
+    {
+        let Rest::More(rest) = &mut self.rest else { return Poll::Ready(false) };
+        let end = match ready!(Pin::new(rest).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 self.bytes += weight(&frame);
                 self.frames.push_back(frame);
-                Poll::Ready(true)
+                return Poll::Ready(true);
             }
-            Some(Err(error)) => {
-                self.end = Some(Some(error));
-                Poll::Ready(false)
-            }
-            None => {
-                self.end = Some(None);
-                Poll::Ready(false)
-            }
-        }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        self.rest = Rest::End(end);
+        Poll::Ready(false)
     }
 
     /// How many bytes of memory are held.
@@ -66,12 +69,27 @@ where
 
     /// The error at the end, if that was read.
     pub(crate) fn take_error(&mut self) -> Option<R::Error> {
-        self.end.as_mut()?.take()
+        match &mut self.rest {
+            Rest::More(_) => None,
+            Rest::End(error) => error.take(),
+        }
     }
 
     /// Whether the end was read.
     pub(crate) fn is_whole(&self) -> bool {
-        self.end.is_some() || self.rest.is_end_stream()
+        match &self.rest {
+            Rest::More(rest) => rest.is_end_stream(),
+            Rest::End(_) => true,
+        }
+    }
+
+    /// Lets go of a body that is whole, and of the connection that it may hold.
+    pub(crate) fn release(&mut self) {
+        if self.is_whole() {
+            if let Rest::More(_) = self.rest {
+                self.rest = Rest::End(None);
+            }
+        }
     }
 }
 
@@ -97,23 +115,26 @@ where
         if let Some(frame) = self.frames.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        match &mut self.end {
-            Some(end) => Poll::Ready(end.take().map(Err)),
-            None => Pin::new(&mut self.rest).poll_frame(cx),
+        match &mut self.rest {
+            Rest::More(rest) => Pin::new(rest).poll_frame(cx),
+            Rest::End(end) => Poll::Ready(end.take().map(Err)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_over = match &self.end {
-            Some(end) => end.is_none(),
-            None => self.rest.is_end_stream(),
+        let is_over = match &self.rest {
+            Rest::More(rest) => rest.is_end_stream(),
+            Rest::End(end) => end.is_none(),
         };
         self.frames.is_empty() && is_over
     }
 
     fn size_hint(&self) -> SizeHint {
         let held: u64 = self.data().map(|data| data.len() as u64).sum();
-        let rest = if self.end.is_some() { SizeHint::with_exact(0) } else { self.rest.size_hint() };
+        let rest = match &self.rest {
+            Rest::More(rest) => rest.size_hint(),
+            Rest::End(_) => SizeHint::with_exact(0),
+        };
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(held));
         if let Some(upper) = rest.upper() {

@@ -19,6 +19,7 @@ pub mod finish;
 pub mod observe;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+pub mod retry;
 pub mod retry_after;
 
 pub use battlement_core as core;

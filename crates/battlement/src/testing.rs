@@ -28,7 +28,7 @@ pub(crate) struct Answer {
     headers: Vec<(&'static str, String)>,
     pieces: Vec<Piece>,
     head_after: Duration,
-    fails: bool,
+    fails: Option<io::ErrorKind>,
     panics: bool,
 }
 
@@ -49,7 +49,7 @@ impl Answer {
             headers: vec![("content-type", "application/json".into())],
             pieces: vec![Piece::Bytes(body.into())],
             head_after: Duration::ZERO,
-            fails: false,
+            fails: None,
             panics: false,
         }
     }
@@ -87,9 +87,14 @@ impl Answer {
         Self { headers, pieces, ..Self::new(200, "") }
     }
 
-    /// No answer: the service fails.
+    /// No answer: the connection is lost.
     pub(crate) fn failing() -> Self {
-        Self { fails: true, ..Self::ok() }
+        Self::failing_with(io::ErrorKind::ConnectionReset)
+    }
+
+    /// No answer, for this reason.
+    pub(crate) fn failing_with(kind: io::ErrorKind) -> Self {
+        Self { fails: Some(kind), ..Self::ok() }
     }
 
     /// No answer: the service panics in its future.
@@ -105,6 +110,11 @@ impl Answer {
     /// Its body does not end.
     pub(crate) fn then_hang(mut self) -> Self {
         self.pieces.push(Piece::Hang);
+        self
+    }
+
+    pub(crate) fn status(mut self, status: u16) -> Self {
+        self.status = status;
         self
     }
 
@@ -202,8 +212,8 @@ impl Service<Request<Full<Bytes>>> for Provider {
             shared.arrived.lock().unwrap().push(Arrived { at, headers: parts.headers, body });
             sleep(answer.head_after).await;
             assert!(!answer.panics, "as the script says");
-            if answer.fails {
-                return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
+            if let Some(kind) = answer.fails {
+                return Err(io::Error::from(kind).into());
             }
             let mut pieces = answer.pieces;
             pieces.reverse();

@@ -30,6 +30,8 @@ struct State {
     observed: AtomicBool,
     /// See [`Passed`].
     passed: AtomicU32,
+    /// Whether it is in the ledger of its call.
+    counted: AtomicBool,
     /// See [`Progress`].
     progress: AtomicU64,
     /// Tokens of output that the answer has told of.
@@ -92,6 +94,7 @@ impl Attempt {
             call,
             observed: AtomicBool::new(false),
             passed: AtomicU32::new(0),
+            counted: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             output: AtomicU64::new(0),
             told: AtomicU8::new(0),
@@ -179,6 +182,14 @@ impl Attempt {
     /// Claims the reading of the answer: true for the first who asks, which is the innermost.
     pub(crate) fn claim(&self) -> bool {
         !self.0.observed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Claims the account of the attempt: true for the first who asks, which is the outermost.
+    ///
+    /// Who gets it enters the attempt in the ledger of the call, and may make further ones. Others that
+    /// repeat calls pass it through, so that attempts never multiply.
+    pub(crate) fn count(&self) -> bool {
+        !self.0.counted.swap(true, Ordering::AcqRel)
     }
 
     /// There is a head, and whether the body will be read. Only whoever has claimed the reading says so.

@@ -16,6 +16,13 @@ pub struct Unreadable {
     pub source: BoxError,
 }
 
+impl Unreadable {
+    /// What was in memory is not there.
+    pub(crate) fn lost() -> Self {
+        Self { source: "it is not in memory any more".into() }
+    }
+}
+
 /// A body that is read to its end.
 #[derive(Debug)]
 pub(super) struct Reading<B> {
@@ -69,6 +76,6 @@ where
 {
     match Reading::new(body).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(bytes) => bytes,
-        Poll::Pending => Err(Unreadable { source: "it is not in memory any more".into() }),
+        Poll::Pending => Err(Unreadable::lost()),
     }
 }

@@ -60,3 +60,4 @@ pub(crate) use attempted::{Turn, watch};
 pub use body::Body;
 pub(crate) use guard::{Guard, Settling};
 pub use layer::{Observe, ObserveLayer};
+pub(crate) use reading::judge;

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use battlement_core::{Dialect, End, Reader, Signals, Verdict, request::Operation};
+use battlement_core::{
+    Dialect, End, Reader, Signals, Verdict,
+    request::{Facts, Operation},
+};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{call::Attempt, clock, events::Event};
@@ -10,10 +14,10 @@ use crate::{call::Attempt, clock, events::Event};
 /// The reading of one answer. Dropped before its end, it says that the caller went away.
 pub(super) struct Reading {
     attempt: Attempt,
-    /// `None` if the answer is judged by its status; or if it is over.
+    /// `None` if all that counts is whether the answer came to its end; or if it is over.
     reader: Option<Reader>,
-    /// Whether the body is in an encoding that cannot be undone here: an error is then judged by its head.
-    is_encoded: bool,
+    /// Whether the reader is shown the bytes.
+    is_shown: bool,
     is_over: bool,
 }
 
@@ -22,23 +26,16 @@ impl Reading {
     pub(super) fn new(attempt: Attempt, status: StatusCode, headers: &HeaderMap) -> Self {
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
-        let is_encoded =
-            headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-        let is_read = !status.is_success() || (!is_encoded && is_read(facts.operation, headers));
-        let reader = is_read.then(|| {
-            let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
-            let dialect = dialect.unwrap_or(Dialect::OpenAiChat);
-            Reader::new(dialect, facts.provider, status, headers)
-                .streamed(facts.stream)
-                .operation(facts.operation)
-        });
-        attempt.head(reader.is_some() && !is_encoded);
-        Self { attempt, reader, is_encoded, is_over: false }
+        let is_shown = is_read(facts.operation, status, headers);
+        // An error that cannot be read is judged by its head.
+        let reader = (is_shown || !status.is_success()).then(|| reader(facts, status, headers));
+        attempt.head(is_shown);
+        Self { attempt, reader, is_shown, is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(reader) = self.reader.as_mut().filter(|_| !self.is_encoded) else { return };
+        let Some(reader) = self.reader.as_mut().filter(|_| self.is_shown) else { return };
         let signals = reader.feed(bytes);
         if !signals.is_empty() {
             if signals.contains(Signals::USAGE) {
@@ -76,9 +73,35 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Whether there is something to read in a good answer.
-fn is_read(operation: Operation, headers: &HeaderMap) -> bool {
-    if operation.generates() {
+fn reader(facts: &Facts, status: StatusCode, headers: &HeaderMap) -> Reader {
+    let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
+    Reader::new(dialect.unwrap_or(Dialect::OpenAiChat), facts.provider, status, headers)
+        .streamed(facts.stream)
+        .operation(facts.operation)
+}
+
+/// What the beginning of an answer means, for those who do not wait for the rest.
+pub(crate) fn judge<'a>(
+    facts: &Facts,
+    status: StatusCode,
+    headers: &HeaderMap,
+    beginning: impl Iterator<Item = &'a Bytes>,
+) -> Verdict {
+    let mut reader = reader(facts, status, headers);
+    if is_read(facts.operation, status, headers) {
+        for bytes in beginning {
+            let _news = reader.feed(bytes);
+        }
+    }
+    reader.finish(End::Dropped, clock::date())
+}
+
+/// Whether there is something to read in an answer.
+fn is_read(operation: Operation, status: StatusCode, headers: &HeaderMap) -> bool {
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return false;
+    }
+    if !status.is_success() || operation.generates() {
         return true;
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());

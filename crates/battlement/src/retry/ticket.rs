@@ -1,0 +1,95 @@
+//! What the account of a call is owed for an attempt.
+
+use std::{fmt, mem, sync::Arc, time::Instant};
+
+use battlement_core::{
+    ErrorClass, Kind, Outcome, Verdict,
+    attempts::{self, Ending, Refused, Role},
+    request::Facts,
+};
+
+use super::layer::Policy;
+use crate::{
+    call::{Attempt, Call, Progress},
+    clock::now,
+    events::Event,
+    observe::Guard,
+};
+
+/// What the account of a call is owed for an attempt: to be told what became of it.
+pub(super) struct Ticket(Option<Owed>);
+
+struct Owed {
+    running: attempts::Attempt,
+    started: Instant,
+    policy: Arc<Policy>,
+    /// Whether the account was told that there is no way back.
+    is_committed: bool,
+}
+
+/// What an attempt may cost.
+pub(super) fn tokens(facts: &Facts) -> u64 {
+    let output = facts.max_output_tokens.unwrap_or(0).saturating_mul(facts.choices);
+    facts.input_tokens.saturating_add(output)
+}
+
+impl Ticket {
+    /// For an attempt that somebody else has entered.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Enters an attempt; says as what. The first of a call is that whatever it was meant to be.
+    pub(super) fn begin(
+        call: &Call,
+        policy: &Arc<Policy>,
+        role: Role,
+    ) -> Result<(Self, Role), Refused> {
+        let started = now();
+        let tokens = tokens(call.facts());
+        let (running, role) = {
+            let mut ledger = call.ledger();
+            let role = if ledger.attempts() == 0 { Role::First } else { role };
+            (ledger.begin(role, None, tokens, started)?, role)
+        };
+        call.report(&Event::Attempt { number: running.number(), role });
+        let policy = policy.clone();
+        Ok((Self(Some(Owed { running, started, policy, is_committed: false })), role))
+    }
+}
+
+impl Guard for Ticket {
+    fn progress(&mut self, attempt: &Attempt, progress: Progress) {
+        let Some(owed) = &mut self.0 else { return };
+        if progress.has_output() && !mem::replace(&mut owed.is_committed, true) {
+            let call = attempt.call();
+            call.ledger().commit();
+            let took = now().saturating_duration_since(owed.started);
+            owed.policy.usual.learn(call.facts(), took);
+        }
+    }
+
+    fn settle(self, attempt: &Attempt) {
+        if let Some(Owed { running, .. }) = self.0 {
+            let ending = attempt.verdict().map_or(Ending::Unsent, ending);
+            attempt.call().ledger().settle(running, ending, now());
+        }
+    }
+}
+
+fn ending(verdict: &Verdict) -> Ending {
+    if verdict.outcome == Outcome::Failed(ErrorClass::Unreachable) {
+        return Ending::Unsent;
+    }
+    let told = verdict.usage.as_ref().and_then(battlement_core::Usage::total);
+    // A status that is an error comes instead of a generation.
+    let tokens = told.or((verdict.kind == Kind::HttpError).then_some(0));
+    Ending::Sent { outcome: verdict.outcome, code: verdict.code(), tokens }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.0.as_ref().map(|owed| owed.running.number());
+        f.debug_struct("Ticket").field("number", &number).finish_non_exhaustive()
+    }
+}
