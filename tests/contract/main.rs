@@ -79,7 +79,7 @@ macro_rules! contracts {
                 assert!(call.await.is_err());
                 let mut service = $layer.layer(Unready::Failing);
                 let error: BoxError = service.call(ask()).await.map(drop).unwrap_err().into();
-                assert!(error.to_string().contains("the pool is closed"), "{error}");
+                assert!(says(&*error, "the pool is closed"), "{error}");
             }
 
             #[tokio::test(start_paused = true)]
@@ -140,6 +140,12 @@ macro_rules! contracts {
     };
 }
 
+/// Whether an error or one of its sources says this.
+fn says(error: &(dyn std::error::Error + 'static), what: &str) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.to_string().contains(what))
+}
+
 /// Makes a call, and reads its answer to the end.
 async fn whole<S, R>(service: &mut S)
 where
@@ -195,6 +201,7 @@ contracts! {
     call: battlement::call::CallLayer::new();
     observe: battlement::observe::ObserveLayer::new();
     deadline: battlement::deadline::DeadlineLayer::new();
+    retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
     breaker: battlement::breaker::BreakerLayer::new(Default::default()).unwrap();
     finish: battlement::finish::FinishLayer::new();

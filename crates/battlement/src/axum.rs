@@ -53,10 +53,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::{
-        BoxError,
-        breaker::{Key, Rejected},
-    };
+    use crate::{BoxError, breaker::Rejected, call::Key};
 
     #[tokio::test]
     async fn a_rejection_says_when_to_come_back() {

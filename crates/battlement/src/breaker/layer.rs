@@ -9,7 +9,7 @@ use std::{
 };
 
 use battlement_core::{
-    Code, Provider,
+    Code,
     breaker::{self, Config, Health, InvalidConfig, Reason, Registry, Snapshot},
     random::Seeded,
 };
@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call, Place, Progress, Reads},
+    call::{Attempt, Call, Key, Place, Progress, Reads},
     clock::now,
     drive::Drive,
     error::{BoxError, Explanation},
@@ -27,25 +27,6 @@ use crate::{
     observe::{Attempted, Body, Guard, Settling},
     seed,
 };
-
-/// What has a circuit of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// Who answers.
-    pub provider: Provider,
-    /// The model, or whatever else is called apart from the others.
-    pub name: Option<Arc<str>>,
-    /// Which key or region, if that is told.
-    pub account: Option<Arc<str>>,
-}
-
-impl Key {
-    /// The provider and the model of a call.
-    pub fn of(call: &Call) -> Self {
-        let facts = call.facts();
-        Self { provider: facts.provider, name: facts.model.clone(), account: None }
-    }
-}
 
 type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
 
@@ -275,15 +256,5 @@ pub struct Rejected {
 impl Rejected {
     pub(crate) fn explain(&self) -> Explanation<'_> {
         Explanation::rejected(Code::CircuitOpen, self.retry_after)
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.provider)?;
-        for part in [&self.name, &self.account].into_iter().flatten() {
-            write!(f, "/{part}")?;
-        }
-        Ok(())
     }
 }

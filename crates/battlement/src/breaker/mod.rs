@@ -68,4 +68,4 @@ mod layer;
 mod tests;
 
 pub use battlement_core::breaker::{Config, InvalidConfig, Mode, OpenTime, Reason, Snapshot};
-pub use layer::{Breaker, BreakerLayer, Circuits, Key, Rejected, Ticket};
+pub use layer::{Breaker, BreakerLayer, Circuits, Rejected, Ticket};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use battlement_core::breaker::Mode;
 use tower::{Layer, ServiceExt};
 
-use super::{BreakerLayer, Config, Key, Rejected};
+use super::{BreakerLayer, Config, Rejected};
 use crate::{
-    call::Attempt,
+    call::{Attempt, Key},
     testing::{Answer, Piece, Provider, delta, request, stream_request, text},
 };
 

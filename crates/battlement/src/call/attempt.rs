@@ -116,24 +116,13 @@ impl Attempt {
     /// The attempt of a request that comes through the layer at this place.
     pub(crate) fn at<B>(request: &mut Request<B>, place: Place) -> Self {
         let attempt = Self::of(request);
-        let (passed, misordered) = attempt.passed().with(place);
+        let passed = Passed(attempt.0.passed.load(Ordering::Relaxed));
+        let (passed, misordered) = passed.with(place);
         attempt.0.passed.store(passed.0, Ordering::Relaxed);
         if let Some(misordered) = misordered {
             attempt.call().report(&Event::Misordered { misordered: &misordered });
         }
         attempt
-    }
-
-    /// The layers that it has come through.
-    pub(crate) fn passed(&self) -> Passed {
-        Passed(self.0.passed.load(Ordering::Relaxed))
-    }
-
-    /// Another attempt at the same call, which has come through these layers already.
-    pub(crate) fn another(&self, passed: Passed) -> Self {
-        let another = Self::new(self.call().clone());
-        another.0.passed.store(passed.0, Ordering::Relaxed);
-        another
     }
 
     /// The call it is part of.

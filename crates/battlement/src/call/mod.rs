@@ -49,6 +49,7 @@
 //! ```
 
 mod attempt;
+mod key;
 mod layer;
 mod options;
 mod order;
@@ -56,9 +57,10 @@ mod read;
 
 pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
+pub use key::Key;
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
-pub(crate) use order::Passed;
+use order::Passed;
 pub use order::{Misordered, Place, misordered};
 pub use read::Unreadable;
 pub(crate) use read::take_bytes;

@@ -108,7 +108,7 @@ const WRONG: &[(Place, Place, &str)] = &[
 
 /// The layers that a call has come through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Passed(pub(super) u32);
+pub(super) struct Passed(pub(super) u32);
 
 impl Passed {
     /// With one more; and what is wrong about its coming now.

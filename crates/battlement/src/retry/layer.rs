@@ -27,7 +27,7 @@ use super::{
     usual::Usual,
 };
 use crate::{
-    call::{Attempt, Reads},
+    call::{Attempt, Place, Reads},
     clock::now,
     drive::Drive,
     error::BoxError,
@@ -180,7 +180,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::of(&mut request);
+        let attempt = Attempt::at(&mut request, Place::Retry);
         if !attempt.count() {
             // Somebody further out makes the attempts.
             let settling = Settling::new(attempt, Ticket::none());

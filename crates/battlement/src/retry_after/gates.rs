@@ -20,7 +20,13 @@ use super::{
     ticket::Ticket,
     turn::{Standing, Turn},
 };
-use crate::{breaker::Key, call::Call, clock::now, error::Explanation, events::Event, seed};
+use crate::{
+    call::{Call, Key},
+    clock::now,
+    error::Explanation,
+    events::Event,
+    seed,
+};
 
 pub(super) type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
 

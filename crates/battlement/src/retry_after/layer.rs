@@ -20,8 +20,7 @@ use super::{
     gates::{Admitted, Gates},
 };
 use crate::{
-    breaker::Key,
-    call::{Attempt, Call, Place, Reads},
+    call::{Attempt, Call, Key, Place, Reads},
     error::BoxError,
     observe::{Body, Gated},
 };

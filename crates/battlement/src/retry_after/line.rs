@@ -16,7 +16,7 @@ use battlement_core::{
 };
 use smallvec::SmallVec;
 
-use crate::breaker::Key;
+use crate::call::Key;
 
 /// What has a gate of its own.
 pub(super) type GateKey = (Key, Dimension);

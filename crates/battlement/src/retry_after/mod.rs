@@ -22,7 +22,7 @@
 //!
 //! # Who is kept back
 //!
-//! Calls with the same [`Key`](crate::breaker::Key): provider and model, and the account where [`RetryAfterLayer::key`] tells
+//! Calls with the same [`Key`](crate::call::Key): provider and model, and the account where [`RetryAfterLayer::key`] tells
 //! it. A throttle that names its dimension shuts only that: what costs no tokens, such as counting
 //! them, goes on while tokens are short.
 //!

@@ -25,8 +25,7 @@ use tower::{Layer, ServiceExt};
 use super::{Config, CoolingDown, Force, RetryAfterLayer};
 use crate::{
     BoxError, Error,
-    breaker::Key,
-    call::{Call, CallLayer, Options},
+    call::{Call, CallLayer, Key, Options},
     events::Event,
     testing::{Answer, Piece, Provider, delta, request, request_for, stream_request, text},
 };
