@@ -57,14 +57,14 @@ fn found() -> BTreeSet<Test> {
         let text = fs::read_to_string(&file).unwrap();
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
-            if let Some(function) = line.strip_prefix("fn ") {
+            if let Some(function) = line.trim_start_matches("async ").strip_prefix("fn ") {
                 let name = function.split('(').next().unwrap_or_default();
                 if is_test && invariant(name).is_some() {
                     tests.insert((shown.clone(), name.to_owned()));
                 }
                 is_test = false;
             }
-            is_test |= line == "#[test]";
+            is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
         }
     }
     tests

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use battlement_core::{Code, NoAnswer, Signals, Verdict};
+use battlement_core::{Clock, Code, NoAnswer, Phase, Signals, Usage, Verdict};
 use http::Request;
 
 use super::Call;
@@ -30,7 +30,8 @@ struct State {
     observed: AtomicBool,
     /// See [`Progress`].
     progress: AtomicU64,
-    /// Tokens of output that the answer has told of.
+    /// Tokens of input and of output that the answer has told of; 0 if it has not.
+    input: AtomicU64,
     output: AtomicU64,
     ending: OnceLock<Ending>,
 }
@@ -44,12 +45,14 @@ enum Ending {
     Verdict(Verdict),
 }
 
-/// What an answer has shown so far: all signals in the lowest byte, whether there is a head in the
-/// next bit, and above them the number of times that there was something new. Pings are nothing new.
+/// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
+/// nobody reads the body in the next bits, and above them the number of times that there was
+/// something new. Pings are nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress(u64);
 
 const HEAD: u64 = 1 << 8;
+const UNREAD: u64 = 1 << 9;
 const NEWS: u64 = 1 << 16;
 
 impl Progress {
@@ -68,6 +71,16 @@ impl Progress {
         self.0 & HEAD != 0
     }
 
+    /// Whether the body tells nothing: it is not read, or no longer.
+    pub(crate) fn is_unread(self) -> bool {
+        self.0 & UNREAD != 0
+    }
+
+    /// Changes with the head, and with all that is news.
+    pub(crate) fn mark(self) -> u64 {
+        self.0 & !(UNREAD | 0xff)
+    }
+
     /// Grows with every slice that held more than a sign of life.
     pub(crate) fn news(self) -> u64 {
         self.0 / NEWS
@@ -81,6 +94,7 @@ impl Attempt {
             call,
             observed: AtomicBool::new(false),
             progress: AtomicU64::new(0),
+            input: AtomicU64::new(0),
             output: AtomicU64::new(0),
             ending: OnceLock::new(),
         }))
@@ -144,6 +158,11 @@ impl Attempt {
         self.advance(HEAD);
     }
 
+    /// Nobody reads the body, or goes on reading it. Only whoever has claimed the reading says so.
+    pub(crate) fn unread(&self) {
+        self.advance(UNREAD);
+    }
+
     /// A slice of the answer brought this. Only whoever has claimed the reading says so.
     pub(crate) fn saw(&self, signals: Signals) {
         let news = signals.contains(Signals::EVENT) || signals.contains(Signals::OUTPUT);
@@ -152,6 +171,11 @@ impl Attempt {
         if signals.contains(Signals::OUTPUT) && !before.has_output() {
             self.call().report(&Event::FirstOutput);
         }
+    }
+
+    /// So many tokens of input were told of.
+    pub(crate) fn tell_input(&self, tokens: u64) {
+        self.0.input.store(tokens, Ordering::Relaxed);
     }
 
     /// So many tokens of output were told of.
@@ -196,17 +220,24 @@ impl Attempt {
         }
     }
 
-    /// A time limit of ours passed.
-    pub(crate) fn overdue(&self, clock: battlement_core::Clock) {
-        let (has_output, output) = (self.has_output(), self.output_told());
+    /// A time limit of ours passed. To be said before the answer is dropped, which would otherwise
+    /// look as if the caller had gone away.
+    pub(crate) fn overdue(&self, clock: Clock) {
+        if self.is_over() {
+            return;
+        }
+        self.call().report(&Event::Overdue { clock });
         self.conclude(|| {
             let mut verdict = Verdict::no_answer(NoAnswer::Overdue(clock));
-            verdict.has_output = has_output;
-            if output > 0 {
-                verdict.usage.get_or_insert_default().output = Some(output);
-            }
-            if let Some(failure) = verdict.failure.as_mut().filter(|_| has_output) {
-                failure.phase = battlement_core::Phase::During;
+            verdict.has_output = self.has_output();
+            let told = |tokens: &AtomicU64| {
+                Some(tokens.load(Ordering::Relaxed)).filter(|&tokens| tokens > 0)
+            };
+            let mut usage = Usage::default();
+            (usage.input, usage.output) = (told(&self.0.input), told(&self.0.output));
+            verdict.usage = Some(usage).filter(|usage| !usage.is_unknown());
+            if let Some(failure) = verdict.failure.as_mut().filter(|_| verdict.has_output) {
+                failure.phase = Phase::During;
             }
             verdict
         });
