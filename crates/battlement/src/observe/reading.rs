@@ -1,18 +1,32 @@
 //! Shows an answer to a reader, and its verdict to the attempt.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use battlement_core::{Dialect, End, Reader, Signals, Verdict, request::Operation};
 use http::{HeaderMap, StatusCode, header};
 
+use super::decode::{self, Decoder, Undecodable};
 use crate::{call::Attempt, clock, events::Event};
 
 /// The reading of one answer. Dropped before its end, it says that the caller went away.
 pub(super) struct Reading {
     attempt: Attempt,
-    /// `None` if the answer is judged by its status; or if it is over.
-    reader: Option<Reader>,
+    way: Way,
+    /// The status is an error.
+    failed: bool,
     is_over: bool,
+}
+
+/// How an answer is read.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, in a box")]
+enum Way {
+    /// As it is.
+    Plain(Reader),
+    /// Behind a decoder.
+    Encoded(Decoder),
+    /// Not, or no longer. A reader judges an error by its status and headers; a success is judged by
+    /// whether it came to its end.
+    Blind(Option<Box<Reader>>),
 }
 
 impl Reading {
@@ -21,37 +35,82 @@ impl Reading {
         attempt.head();
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
-        let reader = is_read(facts.operation, status, headers).then(|| {
+        let way = if is_read(facts.operation, status, headers) {
             let dialect = facts.dialect.or_else(|| facts.provider.usual_dialect());
             let dialect = dialect.unwrap_or(Dialect::OpenAiChat);
-            Reader::new(dialect, facts.provider, status, headers)
+            let reader = Reader::new(dialect, facts.provider, status, headers)
                 .streamed(facts.stream)
-                .operation(facts.operation)
-        });
-        Self { attempt, reader, is_over: false }
+                .operation(facts.operation);
+            Way::of(reader, status, headers)
+        } else {
+            Way::Blind(None)
+        };
+        if matches!(way, Way::Blind(_)) {
+            attempt.unread();
+        }
+        Self { attempt, way, failed: !status.is_success(), is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(reader) = &mut self.reader else { return };
-        let signals = reader.feed(bytes);
-        if !signals.is_empty() {
-            if signals.contains(Signals::USAGE) {
-                let output = reader.usage().and_then(|usage| usage.output);
-                self.attempt.tell_output(output.unwrap_or(0));
-            }
-            self.attempt.saw(signals);
+        let (signals, reader) = match &mut self.way {
+            Way::Plain(reader) => (reader.feed(bytes), Some(reader)),
+            Way::Encoded(decoder) => match decoder.feed(bytes) {
+                Ok(signals) => (signals, decoder.reader()),
+                Err(Undecodable) => {
+                    self.way.give_up(self.failed);
+                    self.attempt.unread();
+                    return;
+                }
+            },
+            Way::Blind(_) => return,
+        };
+        if signals.is_empty() {
+            return;
         }
+        if signals.contains(Signals::USAGE) {
+            let usage = reader.and_then(|reader| reader.usage()).unwrap_or_default();
+            self.attempt.tell_input(usage.input.unwrap_or(0));
+            self.attempt.tell_output(usage.output.unwrap_or(0));
+        }
+        self.attempt.saw(signals);
     }
 
     /// The answer is over. Only the first end counts.
     pub(super) fn end(&mut self, end: End) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            let reader = self.reader.take();
+        if !mem::replace(&mut self.is_over, true) {
+            let reader = match mem::replace(&mut self.way, Way::Blind(None)) {
+                Way::Plain(reader) => Some(reader),
+                Way::Encoded(decoder) => decoder.into_reader(),
+                Way::Blind(reader) => reader.map(|reader| *reader),
+            };
             self.attempt.conclude(|| match reader {
                 Some(reader) => reader.finish(end, clock::date()),
                 None => Verdict::unread(end),
             });
+        }
+    }
+}
+
+impl Way {
+    fn of(reader: Reader, status: StatusCode, headers: &HeaderMap) -> Self {
+        let mut encodings = decode::encodings(headers);
+        let reader = match (encodings.next(), encodings.next()) {
+            (None, _) => return Self::Plain(reader),
+            (Some(encoding), None) => match Decoder::new(encoding, reader) {
+                Ok(decoder) => return Self::Encoded(decoder),
+                Err(reader) => reader,
+            },
+            (Some(_), Some(_)) => Box::new(reader),
+        };
+        Self::Blind((!status.is_success()).then_some(reader))
+    }
+
+    /// What is decoded makes no sense, or too much of it.
+    fn give_up(&mut self, failed: bool) {
+        if let Self::Encoded(decoder) = mem::replace(self, Self::Blind(None)) {
+            let reader = decoder.into_reader().filter(|_| failed);
+            *self = Self::Blind(reader.map(Box::new));
         }
     }
 }
@@ -70,9 +129,6 @@ impl fmt::Debug for Reading {
 
 /// Whether there is something to read in an answer.
 fn is_read(operation: Operation, status: StatusCode, headers: &HeaderMap) -> bool {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return false;
-    }
     if !status.is_success() || operation.generates() {
         return true;
     }
