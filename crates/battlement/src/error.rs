@@ -77,6 +77,7 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
+    crate::timeout::Elapsed,
 }
 
 impl crate::call::Unreadable {

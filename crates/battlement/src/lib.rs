@@ -13,6 +13,7 @@ pub mod call;
 pub mod error;
 pub mod events;
 pub mod observe;
+pub mod timeout;
 
 pub use battlement_core as core;
 #[doc(inline)]
