@@ -204,5 +204,6 @@ contracts! {
     retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
     breaker: battlement::breaker::BreakerLayer::new(Default::default()).unwrap();
+    timeout: battlement::timeout::TimeoutLayer::default();
     finish: battlement::finish::FinishLayer::new();
 }

@@ -84,7 +84,7 @@ impl fmt::Display for StreamEnd {
 /// Complete: an error of the transport is one of the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NoAnswer {
-    /// No connection could be made: nothing was sent.
+    /// No connection could be made, or the request was turned back unread: nothing was done.
     Unreachable,
     /// The connection was lost before there was an answer.
     Disconnected,

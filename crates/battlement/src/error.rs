@@ -14,6 +14,9 @@
 //! assert!(error.is_retryable());
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::{error, fmt, io, time::Duration};
 
 use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
@@ -81,6 +84,7 @@ ours! {
     crate::deadline::Exceeded,
     crate::retry_after::CoolingDown,
     crate::retry::Refused,
+    crate::timeout::Elapsed,
 }
 
 impl crate::call::Unreadable {
@@ -104,7 +108,13 @@ pub(crate) fn local_code(error: &BoxError) -> Option<Code> {
 fn chain<'a>(
     error: &'a (dyn error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error| {
+        // The source of an `io::Error` is not the error that it was made of, but the source of that.
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn error::Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 /// What an error of the transport says: whether the request can have been sent, above all.
@@ -123,6 +133,35 @@ fn transport(error: &(dyn error::Error + 'static)) -> Option<NoAnswer> {
             _ => None,
         };
     }
+    client(error)
+}
+
+/// What an error of a client says that has a feature of ours. All that it does not name is a lost
+/// connection: one that was closed before its head, a request that was canceled with its connection. The
+/// request may have been read by then, so these are not told apart.
+fn client(error: &(dyn error::Error + 'static)) -> Option<NoAnswer> {
+    #[cfg(feature = "hyper-util")]
+    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        return error.is_connect().then_some(NoAnswer::Unreachable);
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        // A timeout of the connection is both.
+        return match (error.is_connect(), error.is_timeout()) {
+            (true, _) => Some(NoAnswer::Unreachable),
+            (false, true) => Some(NoAnswer::Overdue(Clock::Total)),
+            (false, false) => None,
+        };
+    }
+    #[cfg(feature = "http2")]
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        // RFC 9113, 8.7: neither was processed. A connection that is closed in good order lets those end
+        // that it has begun, so the error is only seen by those that it has not.
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let is_late = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        return (error.is_remote() && (is_refused || is_late)).then_some(NoAnswer::Unreachable);
+    }
+    let _none = error;
     None
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 /// A body whose beginning was read already.
-pub struct Held<R: Body> {
+pub(crate) struct Held<R: Body> {
     frames: VecDeque<Frame<Bytes>>,
     /// In memory: a frame takes some even if it is empty.
     bytes: usize,

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod reqwest;
 pub mod retry;
 pub mod retry_after;
+pub mod timeout;
 
 pub use battlement_core as core;
 #[doc(inline)]

@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use battlement_core::{Code, FinishClass, NoAnswer, Outcome, Signals, Verdict};
+use battlement_core::{
+    Clock, Code, FinishClass, NoAnswer, Outcome, Phase, Signals, Usage, Verdict,
+};
 use http::Request;
 
 use super::{Call, Passed, Place};
@@ -34,7 +36,8 @@ struct State {
     counted: AtomicBool,
     /// See [`Progress`].
     progress: AtomicU64,
-    /// Tokens of output that the answer has told of.
+    /// Tokens of input and of output that the answer has told of; 0 if it has not.
+    input: AtomicU64,
     output: AtomicU64,
     /// What the answer is called if nothing more comes: its place in [`FinishClass::ALL`], from one.
     told: AtomicU8,
@@ -51,13 +54,13 @@ enum Ending {
 }
 
 /// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
-/// the body is read in the next bits, and above them the number of times that there was something
-/// new. Pings are nothing new.
+/// nobody reads the body in the next bits, and above them the number of times that there was
+/// something new. Pings are nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress(u64);
 
 const HEAD: u64 = 1 << 8;
-const READ: u64 = 1 << 9;
+const UNREAD: u64 = 1 << 9;
 const NEWS: u64 = 1 << 16;
 
 impl Progress {
@@ -76,9 +79,14 @@ impl Progress {
         self.0 & HEAD != 0
     }
 
-    /// Whether the body is read, and not only waited for until it ends.
-    pub(crate) fn is_read(self) -> bool {
-        self.0 & READ != 0
+    /// Whether the body tells nothing: it is not read, or no longer.
+    pub(crate) fn is_unread(self) -> bool {
+        self.0 & UNREAD != 0
+    }
+
+    /// Changes with the head, and with all that is news.
+    pub(crate) fn mark(self) -> u64 {
+        self.0 & !(UNREAD | 0xff)
     }
 
     /// Grows with every slice that held more than a sign of life.
@@ -96,6 +104,7 @@ impl Attempt {
             passed: AtomicU32::new(0),
             counted: AtomicBool::new(false),
             progress: AtomicU64::new(0),
+            input: AtomicU64::new(0),
             output: AtomicU64::new(0),
             told: AtomicU8::new(0),
             ending: OnceLock::new(),
@@ -181,9 +190,14 @@ impl Attempt {
         !self.0.counted.swap(true, Ordering::AcqRel)
     }
 
-    /// There is a head, and whether the body will be read. Only whoever has claimed the reading says so.
-    pub(crate) fn head(&self, is_read: bool) {
-        self.advance(HEAD | if is_read { READ } else { 0 });
+    /// There is a head. Only whoever has claimed the reading says so.
+    pub(crate) fn head(&self) {
+        self.advance(HEAD);
+    }
+
+    /// Nobody reads the body, or goes on reading it. Only whoever has claimed the reading says so.
+    pub(crate) fn unread(&self) {
+        self.advance(UNREAD);
     }
 
     /// A slice of the answer brought this. Only whoever has claimed the reading says so.
@@ -194,6 +208,11 @@ impl Attempt {
         if signals.contains(Signals::OUTPUT) && !before.has_output() {
             self.call().report(&Event::FirstOutput);
         }
+    }
+
+    /// So many tokens of input were told of.
+    pub(crate) fn tell_input(&self, tokens: u64) {
+        self.0.input.store(tokens, Ordering::Relaxed);
     }
 
     /// So many tokens of output were told of.
@@ -257,17 +276,24 @@ impl Attempt {
         }
     }
 
-    /// A time limit of ours passed.
-    pub(crate) fn overdue(&self, clock: battlement_core::Clock) {
-        let (has_output, output) = (self.has_output(), self.output_told());
+    /// A time limit of ours passed. To be said before the answer is dropped, which would otherwise
+    /// look as if the caller had gone away.
+    pub(crate) fn overdue(&self, clock: Clock) {
+        if self.is_over() {
+            return;
+        }
+        self.call().report(&Event::Overdue { clock });
         self.conclude(|| {
             let mut verdict = Verdict::no_answer(NoAnswer::Overdue(clock));
-            verdict.has_output = has_output;
-            if output > 0 {
-                verdict.usage.get_or_insert_default().output = Some(output);
-            }
-            if let Some(failure) = verdict.failure.as_mut().filter(|_| has_output) {
-                failure.phase = battlement_core::Phase::During;
+            verdict.has_output = self.has_output();
+            let told = |tokens: &AtomicU64| {
+                Some(tokens.load(Ordering::Relaxed)).filter(|&tokens| tokens > 0)
+            };
+            let mut usage = Usage::default();
+            (usage.input, usage.output) = (told(&self.0.input), told(&self.0.output));
+            verdict.usage = Some(usage).filter(|usage| !usage.is_unknown());
+            if let Some(failure) = verdict.failure.as_mut().filter(|_| verdict.has_output) {
+                failure.phase = Phase::During;
             }
             verdict
         });

@@ -122,7 +122,7 @@ where
         if !self.parts.status.is_success() {
             return Poll::Ready(Decided::Ignore);
         }
-        if settings.hold == Hold::Not || !self.attempt.progress().is_read() {
+        if settings.hold == Hold::Not || self.attempt.progress().is_unread() {
             return Poll::Ready(Decided::Commit);
         }
         while !self.body.is_whole() {

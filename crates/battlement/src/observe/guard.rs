@@ -26,7 +26,7 @@ impl Guard for () {
 /// Whoever holds it keeps it behind the future or body that belongs to it, since fields are dropped in
 /// their order: so the reader has said what became of the attempt before.
 #[derive(Debug)]
-pub struct Settling<G: Guard> {
+pub(crate) struct Settling<G: Guard> {
     attempt: Attempt,
     guard: Option<G>,
     seen: Progress,

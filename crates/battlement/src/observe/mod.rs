@@ -10,9 +10,11 @@
 //! # What is read
 //!
 //! Answers of operations that write text, vectors or counts, and every answer with an error. Others
-//! (audio, images, files) are judged by their status, and by whether they came to their end. An
-//! answer in an encoding that cannot be undone here counts among those; an error in one is judged by
-//! its status and headers.
+//! (audio, images, files) are judged by their status, and by whether they came to their end.
+//!
+//! An answer in an encoding is decoded for reading only: `gzip` with the feature of that name, which
+//! is on by default, `br` and `zstd` with theirs. One in several encodings, in another one, or that decodes
+//! into far more than any text would, is judged like those that are not read.
 //!
 //! # What happens to a streamed answer
 //!
@@ -51,6 +53,7 @@
 
 mod attempted;
 mod body;
+mod decode;
 mod guard;
 mod layer;
 mod reading;

@@ -1,6 +1,6 @@
 //! Shows an answer to a reader, and its verdict to the attempt.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use battlement_core::{
     Dialect, End, Reader, Signals, Verdict,
@@ -9,54 +9,112 @@ use battlement_core::{
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
+use super::decode::{self, Decoder, Undecodable};
 use crate::{call::Attempt, clock, events::Event};
 
 /// The reading of one answer. Dropped before its end, it says that the caller went away.
 pub(super) struct Reading {
     attempt: Attempt,
-    /// `None` if all that counts is whether the answer came to its end; or if it is over.
-    reader: Option<Reader>,
-    /// Whether the reader is shown the bytes.
-    is_shown: bool,
+    way: Way,
+    /// The status is an error.
+    failed: bool,
     is_over: bool,
+}
+
+/// How an answer is read.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, in a box")]
+enum Way {
+    /// As it is.
+    Plain(Reader),
+    /// Behind a decoder.
+    Encoded(Decoder),
+    /// Not, or no longer. A reader judges an error by its status and headers; a success is judged by
+    /// whether it came to its end.
+    Blind(Option<Box<Reader>>),
 }
 
 impl Reading {
     /// Begins with the head.
     pub(super) fn new(attempt: Attempt, status: StatusCode, headers: &HeaderMap) -> Self {
+        attempt.head();
         attempt.call().report(&Event::Head { status });
         let facts = attempt.call().facts();
-        let is_shown = is_read(facts.operation, status, headers);
-        // An error that cannot be read is judged by its head.
-        let reader = (is_shown || !status.is_success()).then(|| reader(facts, status, headers));
-        attempt.head(is_shown);
-        Self { attempt, reader, is_shown, is_over: false }
+        let way = if is_read(facts.operation, status, headers) {
+            Way::of(reader(facts, status, headers), status, headers)
+        } else {
+            Way::Blind(None)
+        };
+        if matches!(way, Way::Blind(_)) {
+            attempt.unread();
+        }
+        Self { attempt, way, failed: !status.is_success(), is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(reader) = self.reader.as_mut().filter(|_| self.is_shown) else { return };
-        let signals = reader.feed(bytes);
-        if !signals.is_empty() {
+        let (signals, reader) = match &mut self.way {
+            Way::Plain(reader) => (reader.feed(bytes), Some(reader)),
+            Way::Encoded(decoder) => match decoder.feed(bytes) {
+                Ok(signals) => (signals, decoder.reader()),
+                Err(Undecodable) => {
+                    self.way.give_up(self.failed);
+                    self.attempt.unread();
+                    return;
+                }
+            },
+            Way::Blind(_) => return,
+        };
+        if signals.is_empty() {
+            return;
+        }
+        if let Some(reader) = reader {
             if signals.contains(Signals::USAGE) {
-                let output = reader.usage().and_then(|usage| usage.output);
-                self.attempt.tell_output(output.unwrap_or(0));
+                let usage = reader.usage().unwrap_or_default();
+                self.attempt.tell_input(usage.input.unwrap_or(0));
+                self.attempt.tell_output(usage.output.unwrap_or(0));
             }
             if signals.contains(Signals::FINISH) || signals.contains(Signals::END) {
                 self.attempt.tell(reader.told());
             }
-            self.attempt.saw(signals);
         }
+        self.attempt.saw(signals);
     }
 
     /// The answer is over. Only the first end counts.
     pub(super) fn end(&mut self, end: End) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            let reader = self.reader.take();
+        if !mem::replace(&mut self.is_over, true) {
+            let reader = match mem::replace(&mut self.way, Way::Blind(None)) {
+                Way::Plain(reader) => Some(reader),
+                Way::Encoded(decoder) => decoder.into_reader(),
+                Way::Blind(reader) => reader.map(|reader| *reader),
+            };
             self.attempt.conclude(|| match reader {
                 Some(reader) => reader.finish(end, clock::date()),
                 None => Verdict::unread(end),
             });
+        }
+    }
+}
+
+impl Way {
+    fn of(reader: Reader, status: StatusCode, headers: &HeaderMap) -> Self {
+        let mut encodings = decode::encodings(headers);
+        let reader = match (encodings.next(), encodings.next()) {
+            (None, _) => return Self::Plain(reader),
+            (Some(encoding), None) => match Decoder::new(encoding, reader) {
+                Ok(decoder) => return Self::Encoded(decoder),
+                Err(reader) => reader,
+            },
+            (Some(_), Some(_)) => Box::new(reader),
+        };
+        Self::Blind((!status.is_success()).then_some(reader))
+    }
+
+    /// What is decoded makes no sense, or too much of it.
+    fn give_up(&mut self, failed: bool) {
+        if let Self::Encoded(decoder) = mem::replace(self, Self::Blind(None)) {
+            let reader = decoder.into_reader().filter(|_| failed);
+            *self = Self::Blind(reader.map(Box::new));
         }
     }
 }
@@ -88,7 +146,7 @@ pub(crate) fn judge<'a>(
     beginning: impl Iterator<Item = &'a Bytes>,
 ) -> Verdict {
     let mut reader = reader(facts, status, headers);
-    if is_read(facts.operation, status, headers) {
+    if is_read(facts.operation, status, headers) && decode::encodings(headers).next().is_none() {
         for bytes in beginning {
             let _news = reader.feed(bytes);
         }
@@ -98,9 +156,6 @@ pub(crate) fn judge<'a>(
 
 /// Whether there is something to read in an answer.
 fn is_read(operation: Operation, status: StatusCode, headers: &HeaderMap) -> bool {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return false;
-    }
     if !status.is_success() || operation.generates() {
         return true;
     }
