@@ -4,3 +4,5 @@
 //! and what ours does instead. One that fails after an update is good news, and wants a line less.
 
 mod breaker;
+mod budget;
+mod limiter;

@@ -20,27 +20,37 @@ pub(crate) struct Counting;
 pub(crate) struct Allocated {
     pub(crate) count: u64,
     pub(crate) bytes: u64,
+    /// What of these bytes, and of older ones, was freed.
+    pub(crate) freed: u64,
 }
 
 static COUNTED: AtomicBool = AtomicBool::new(false);
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+static FREED: AtomicU64 = AtomicU64::new(0);
 
 /// Counts while `work` runs; everything the process allocates meanwhile is taken for its own.
 pub(crate) fn count<T>(work: impl FnOnce() -> T) -> (T, Allocated) {
-    let (count, bytes) = (COUNT.load(Relaxed), BYTES.load(Relaxed));
+    let look = || [&COUNT, &BYTES, &FREED].map(|counter| counter.load(Relaxed));
+    let before = look();
     COUNTED.store(true, Relaxed);
     let result = work();
     COUNTED.store(false, Relaxed);
-    let allocated =
-        Allocated { count: COUNT.load(Relaxed) - count, bytes: BYTES.load(Relaxed) - bytes };
-    (result, allocated)
+    let after = look();
+    let [count, bytes, freed] = std::array::from_fn(|index| after[index] - before[index]);
+    (result, Allocated { count, bytes, freed })
 }
 
 fn note(bytes: usize) {
     if COUNTED.load(Relaxed) {
         COUNT.fetch_add(1, Relaxed);
         BYTES.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+fn note_freed(bytes: usize) {
+    if COUNTED.load(Relaxed) {
+        FREED.fetch_add(bytes as u64, Relaxed);
     }
 }
 
@@ -60,11 +70,13 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
+        note_freed(layout.size());
         // SAFETY: as above; `pointer` came from the system allocator, like every other.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note_freed(layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }

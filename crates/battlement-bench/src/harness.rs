@@ -47,6 +47,7 @@ pub(crate) enum Role {
 /// What one run goes through.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub(crate) struct Work {
+    /// 0 where nothing is read.
     pub(crate) bytes: usize,
     /// What a row is given per.
     pub(crate) unit: Unit,
@@ -62,6 +63,8 @@ pub(crate) enum Unit {
     Answer,
     /// One event of a stream.
     Event,
+    /// One question to a machine, or one answer given back to it.
+    Decision,
 }
 
 impl Unit {
@@ -69,6 +72,7 @@ impl Unit {
         match self {
             Self::Answer => "answer",
             Self::Event => "event",
+            Self::Decision => "decision",
         }
     }
 }

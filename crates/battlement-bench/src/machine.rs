@@ -8,14 +8,17 @@ use std::{
 };
 
 /// Crates whose versions belong to the result.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 10] = [
     "battlement-core",
     "eventsource-stream",
+    "governor",
     "jiter",
     "memchr",
     "serde_json",
     "sonic-rs",
     "sse-stream",
+    "tower",
+    "tower-resilience-circuitbreaker",
 ];
 
 /// The machine, the compiler and the versions of everybody.

@@ -1,7 +1,7 @@
 //! Benchmarks that answer "what does it cost me, next to what I use now?".
 //!
 //! ```text
-//! cargo run --release -p battlement-bench -- read [--quick] [--only TEXT] [--json FILE]
+//! cargo run --release -p battlement-bench -- FAMILY [--quick] [--only TEXT] [--json FILE]
 //! ```
 //!
 //! A plain program rather than criterion: criterion measures one function after another, and on a
@@ -10,7 +10,9 @@
 
 mod alloc;
 mod data;
+mod decide;
 mod harness;
+mod limiter;
 mod machine;
 mod read;
 mod report;
@@ -19,7 +21,7 @@ use std::{env, fs, path::PathBuf, process::ExitCode};
 
 use harness::{Scenario, Settings};
 use machine::Machine;
-use report::{Report, Scaling};
+use report::{Figure, Report, Scaling, Table};
 
 #[global_allocator]
 static ALLOCATOR: alloc::Counting = alloc::Counting;
@@ -31,11 +33,23 @@ struct Family {
     run: fn(&mut Bench),
 }
 
-const FAMILIES: &[Family] = &[Family {
-    name: "read",
-    purpose: "reading answers: JSON bodies and event streams",
-    run: read::run,
-}];
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "read",
+        purpose: "reading answers: JSON bodies and event streams",
+        run: read::run,
+    },
+    Family {
+        name: "decide",
+        purpose: "decisions of the machines: time alone and contended, memory of many keys",
+        run: decide::run,
+    },
+    Family {
+        name: "limiter",
+        purpose: "a million calls against a quota: how much of it is used, and whether it holds",
+        run: limiter::run,
+    },
+];
 
 fn main() -> ExitCode {
     match options(env::args().skip(1)) {
@@ -66,12 +80,30 @@ impl Bench {
         self.only.as_ref().is_none_or(|only| id.contains(only))
     }
 
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(crate) fn is_quick(&self) -> bool {
+        self.report.quick
+    }
+
     /// Measures, shows and keeps.
     pub(crate) fn measure<I: ?Sized>(&mut self, scenario: Scenario<'_, I>) {
         eprintln!("measuring {} …", scenario.id());
-        let table = scenario.measure(self.settings);
+        self.keep(scenario.measure(self.settings));
+    }
+
+    /// Shows and keeps what was measured otherwise.
+    pub(crate) fn keep(&mut self, table: Table) {
         println!("{}", table.text());
         self.report.tables.push(table);
+    }
+
+    /// Shows and keeps a number.
+    pub(crate) fn figure(&mut self, figure: Figure) {
+        println!("{}", figure.text());
+        self.report.figures.push(figure);
     }
 
     /// Says how cost grew over the last `tables` tables, of which ours may grow to the power `goal`.
@@ -126,6 +158,7 @@ fn bench(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         quick: options.quick,
         tables: Vec::new(),
         scaling: Vec::new(),
+        figures: Vec::new(),
     };
     println!("{}", report.machine);
     let mut bench = Bench { settings, only: options.only.clone(), report };

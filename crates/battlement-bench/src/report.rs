@@ -64,6 +64,51 @@ pub(crate) enum Goal {
     Throughput(f64),
     /// At most this many allocations per unit.
     Allocations(f64),
+    /// At most this many times the time of the named contender.
+    Within { times: f64, of: &'static str },
+}
+
+/// A number that is no time, such as a share or a size.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Figure {
+    pub(crate) scenario: String,
+    pub(crate) contender: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) value: f64,
+    #[serde(skip)]
+    pub(crate) goal: Option<Bound>,
+}
+
+/// What a figure of ours is meant to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Figure {
+    pub(crate) fn text(&self) -> String {
+        let Self { scenario, contender, what, value, .. } = self;
+        format!("{scenario:<28} {contender:<34} {what:<40} {:>12}", shown(*value))
+    }
+
+    fn judge(&self) -> Option<Judgement> {
+        let (bound, met) = match self.goal? {
+            Bound::AtLeast(least) => (format!("≥ {least}"), self.value >= least),
+            Bound::AtMost(most) => (format!("≤ {most}"), self.value <= most),
+        };
+        Some(Judgement {
+            scenario: self.scenario.clone(),
+            contender: self.contender,
+            goal: format!("{} {bound}", self.what),
+            measured: shown(self.value),
+            met: Some(met),
+        })
+    }
+}
+
+fn shown(value: f64) -> String {
+    if value == value.round() { grouped(value as u64) } else { format!("{value:.4}") }
 }
 
 /// How cost grows with size: 1 is linear, 2 quadratic.
@@ -146,7 +191,7 @@ impl Table {
         let mut text = format!("## {}: {}\n\n", self.id, self.title);
         let _ = writeln!(
             text,
-            "{:<42} {:>13} {:>11} {:>11} {:>8} {:>11} {:>13}  their time / ours (p10–p90)",
+            "{:<42} {:>13} {:>11} {:>11} {:>8} {:>15} {:>15}  their time / ours (p10–p90)",
             "contender (*: ours, f: floor)",
             format!("ns/{unit}"),
             "p10",
@@ -163,7 +208,7 @@ impl Table {
             let once = if row.rounds == 1 { "  one round" } else { "" };
             let _ = writeln!(
                 text,
-                "{name:<42} {:>13} {:>11} {:>11} {:>8.3} {:>11} {:>13}  {times}{once}",
+                "{name:<42} {:>13} {:>11} {:>11} {:>8.3} {:>15} {:>15}  {times}{once}",
                 nanos(row.nanos.median),
                 nanos(row.nanos.p10),
                 nanos(row.nanos.p90),
@@ -206,6 +251,7 @@ impl Goal {
             Self::Nanos(most) => format!("≤ {most} ns per {unit}"),
             Self::Throughput(least) => format!("≥ {least} GB/s"),
             Self::Allocations(most) => format!("≤ {most} allocations per {unit}"),
+            Self::Within { times, of } => format!("≤ {times}× {of}"),
         }
     }
 
@@ -228,6 +274,13 @@ impl Goal {
                 (format!("{measured:.2} GB/s"), measured >= least)
             }
             Self::Allocations(most) => (count(ours.allocations), ours.allocations <= most),
+            Self::Within { times, of } => {
+                let Some(other) = rows.iter().find(|row| row.name == of) else {
+                    return ("no such contender".into(), false);
+                };
+                let ratio = ours.nanos.median / other.nanos.median;
+                (format!("{ratio:.2}×"), ratio <= times)
+            }
         }
     }
 }
@@ -239,6 +292,7 @@ pub(crate) struct Report {
     pub(crate) quick: bool,
     pub(crate) tables: Vec<Table>,
     pub(crate) scaling: Vec<Scaling>,
+    pub(crate) figures: Vec<Figure>,
 }
 
 impl Report {
@@ -280,7 +334,8 @@ impl Report {
 
     fn judgements(&self) -> Vec<Judgement> {
         let tables = self.tables.iter().flat_map(Table::judge);
-        tables.chain(self.scaling.iter().map(Scaling::judge)).collect()
+        let figures = self.figures.iter().filter_map(Figure::judge);
+        tables.chain(self.scaling.iter().map(Scaling::judge)).chain(figures).collect()
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) struct Gate {
     /// In which time the number of those let through doubles.
     step: Duration,
     /// When they began to come back: at `until` for those who waited, else with the first to come.
-    back: Option<Instant>,
+    back: Instant,
+    /// The next place.
+    next: Instant,
     /// Places given away since.
     booked: u32,
 }
@@ -25,38 +27,45 @@ const DOUBLINGS: u32 = 10;
 
 impl Gate {
     pub(super) fn shut(until: Instant, step: Duration, generation: u64, strikes: u32) -> Self {
-        Self { until, generation, heard: generation, strikes, step, back: None, booked: 0 }
+        let (back, next) = (until, until);
+        Self { until, generation, heard: generation, strikes, step, back, next, booked: 0 }
     }
 
     /// When the next to come may go through.
     pub(super) fn next(&self, now: Instant) -> Instant {
-        self.next_after(0, now)
+        if self.booked == 0 { self.until.max(now) } else { self.next }
     }
 
     /// When the next to come may go through, once so many others have places.
     pub(super) fn next_after(&self, ahead: u32, now: Instant) -> Instant {
-        later(self.start(now), self.offset(self.booked.saturating_add(ahead)))
+        if ahead == 0 {
+            return self.next(now);
+        }
+        let start = if self.booked == 0 { self.until.max(now) } else { self.back };
+        later(start, self.offset(self.booked.saturating_add(ahead)))
     }
 
     /// Takes the last place back, if it is the one at this time.
     pub(super) fn unbook(&mut self, at: Instant) {
-        let Some((last, back)) = self.booked.checked_sub(1).zip(self.back) else { return };
-        if later(back, self.offset(last)) == at {
+        let Some(last) = self.booked.checked_sub(1) else { return };
+        if later(self.back, self.offset(last)) == at {
             self.booked = last;
-            self.back = self.back.filter(|_| last > 0);
+            self.next = at;
         }
     }
 
-    /// When place k is, counted from the first.
+    /// When place k is, counted from the first: one at once, two after a step, four after two.
     fn offset(&self, place: u32) -> Duration {
-        // Place k is at step · log2(k + 1): one at once, two after a step, four after two.
         self.step.mul_f64((f64::from(place) + 1.0).log2())
     }
 
     /// Gives the next place away.
     pub(super) fn book(&mut self, now: Instant) {
-        self.back = Some(self.start(now));
+        if self.booked == 0 {
+            self.back = self.until.max(now);
+        }
         self.booked = self.booked.saturating_add(1);
+        self.next = later(self.back, self.offset(self.booked));
     }
 
     /// Opens it at once; traffic comes back as after a wait.
@@ -66,16 +75,11 @@ impl Gate {
 
     /// Whether it might as well not be there.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        let start = self.back.unwrap_or(self.until);
-        now >= later(start, self.step.saturating_mul(DOUBLINGS)) && self.next(now) <= now
+        now >= later(self.back, self.step.saturating_mul(DOUBLINGS)) && self.next(now) <= now
     }
 
     pub(super) fn booked(&self) -> u32 {
         self.booked
-    }
-
-    fn start(&self, now: Instant) -> Instant {
-        self.back.unwrap_or(self.until.max(now))
     }
 }
 
