@@ -48,6 +48,7 @@ fn what_changes_is_learnt_anew() {
 #[test]
 fn keys_are_bounded_and_those_in_use_stay() {
     let mut estimator = estimator(8);
+    assert!(estimator.is_empty());
     for _ in 0..30 {
         estimator.learn(&"busy", 10);
     }
@@ -55,7 +56,7 @@ fn keys_are_bounded_and_those_in_use_stay() {
         estimator.learn(&passing, 1);
         assert_eq!(estimator.expected(&"busy", None), 10);
     }
-    assert_eq!((estimator.len(), estimator.index.len()), (8, 8));
+    assert_eq!((estimator.len(), estimator.index.len(), estimator.is_empty()), (8, 8, false));
 }
 
 #[test]
