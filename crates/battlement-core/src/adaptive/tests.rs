@@ -21,6 +21,7 @@ fn round(limit: &mut Adaptive, now: &mut Instant, signal: Signal) -> u32 {
     let mut permits = vec![];
     while let Ok(permit) = limit.admit(*now) {
         permits.push(permit);
+        assert!(permits.len() <= 1000, "it is never full");
     }
     *now += SECOND;
     if signal == Signal::Good {

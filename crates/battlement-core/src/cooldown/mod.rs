@@ -239,7 +239,7 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     fn ask_but(&mut self, keys: &[K], redeemed: Option<usize>, now: Instant) -> Admission {
         match self.latest(keys, now, redeemed) {
             // The common case: nothing is known against any of them.
-            None if redeemed.is_none() => return Admission::Go(self.force()),
+            None => return Admission::Go(self.force()),
             Some((at, index)) if at > now => {
                 // A place at the last to open will do; the others are asked again then.
                 let mut generation = 0;
