@@ -92,6 +92,8 @@ fn what_is_not_known_is_never_refunded() {
     check_end(Provider::Groq, Actual::AtLeast(&usage(90, 20, 0)), [1, 150]);
     check_end(Provider::Groq, Actual::AtLeast(&usage(100, 90, 0)), [1, 190]);
     check_end(Provider::Groq, Actual::AtLeast(&none), [1, 150]);
+    check_end(Provider::Groq, Actual::AtLeast(&Usage { input: Some(400), ..none }), [1, 400]);
+    check_end(Provider::Groq, Actual::AtLeast(&Usage { output: Some(300), ..none }), [1, 300]);
     check_end(Provider::Groq, Actual::Unknown, [1, 150]);
     check_end(Provider::OpenAi, Actual::Unsent, [0, 0]);
     check_end(Provider::OpenAi, Actual::Rejected, [1, 100]);
@@ -202,6 +204,33 @@ fn streams_that_the_rate_can_feed_are_let_through() {
 }
 
 #[test]
+fn of_a_stream_that_ended_without_a_count_what_was_seen_is_charged() {
+    let now = start();
+    let mut ledger = ledger(Provider::Anthropic, &[Limit::per_minute(Meter::Output, 1000)], now);
+    let call = Estimate { output: 50, ..Estimate::default() };
+    let reservation = ledger.reserve(&call, now).unwrap();
+    ledger.streamed(&reservation, 20, now);
+    ledger.settle(reservation, Actual::Unknown, now);
+    assert_eq!(levels(&ledger, now), [980]);
+}
+
+#[test]
+fn a_stream_waits_for_others_but_not_for_itself() {
+    let now = start();
+    // A stream of 300 a second outruns the limit by half of what it produces.
+    let limit = Limit { burst: Some(100), ..Limit::per_second(Meter::Output, 150) };
+    let mut ledger = ledger(Provider::Anthropic, &[limit], now);
+    let call = |output| Estimate { output, ..Estimate::default() };
+    let refused = Refused::TooLarge { meter: Meter::Output, cost: 202, burst: 100 };
+    assert_eq!(ledger.check(&call(202), now), Err(refused));
+    let _open = ledger.reserve(&call(200), now).unwrap();
+    // Both together produce 400 in the time in which 100 come back: 200 more than the burst.
+    let until = now + Duration::from_nanos(1_333_333_334);
+    let refused = Refused::Wait { until, meter: Meter::Output };
+    assert_eq!(ledger.check(&call(200), now), Err(refused));
+}
+
+#[test]
 fn headroom_is_that_of_the_tightest_limit() {
     let now = start();
     let limits = [Limit::per_minute(Meter::Requests, 10), Limit::per_minute(Meter::Tokens, 100)];
@@ -226,7 +255,16 @@ fn contradictions_are_refused_at_build() {
         refused(config(&[Limit::per_minute(Meter::Input, 0)])),
         InvalidLedger::Rate { meter: Meter::Input, source: InvalidRate::Amount(0) }
     );
-    assert_eq!(refused(Config { max_open: 0, ..config(&[requests]) }), InvalidLedger::MaxOpen(0));
+    let periods = |count| {
+        let limit = |seconds| Limit { period: Duration::from_secs(seconds), ..requests };
+        Ledger::new(config(&(1..=count).map(limit).collect::<Vec<_>>()), start())
+    };
+    assert!(periods(8).is_ok());
+    assert_eq!(periods(9).unwrap_err(), InvalidLedger::Limits(9));
+    let open = |max_open| Config { max_open, ..config(&[requests]) };
+    assert_eq!(refused(open(0)), InvalidLedger::MaxOpen(0));
+    assert_eq!(refused(open((1 << 24) + 1)), InvalidLedger::MaxOpen((1 << 24) + 1));
+    assert!(Ledger::new(open(1 << 24), start()).is_ok());
     let mut weightless = config(&[requests]);
     weightless.charging.output_weight = 0;
     assert_eq!(refused(weightless), InvalidLedger::OutputWeight);
