@@ -166,8 +166,7 @@ impl Hedge {
     pub fn observe(&mut self, tokens: u32, time: Duration) {
         let learned = &mut self.learned[size(tokens)];
         learned.times.add(time);
-        learned.delay = learned.times.quantile(self.config.quantile);
-        learned.usual = learned.times.quantile(0.5);
+        [learned.delay, learned.usual] = learned.times.quantiles([self.config.quantile, 0.5]);
     }
 
     /// After what time a call with a prompt of this many tokens is late; `None` until enough calls

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod bucket;
 pub mod budget;
+mod by_hash;
 mod code;
 pub mod cooldown;
 pub mod deadline;

@@ -91,8 +91,7 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         now: Instant,
         random: &mut (impl Random + ?Sized),
     ) -> Result<Ticket, Rejected> {
-        let is_known = self.places.contains_key(key);
-        let place = self.place(key, now);
+        let (place, is_known) = self.place(key, now);
         let slot = &mut self.slots[place];
         let admitted = slot.circuit.admit(&self.config, now, random);
         slot.keep(if is_known { LIVES_USED_AGAIN } else { 0 });
@@ -138,7 +137,7 @@ impl<K: Clone + Eq + Hash> Registry<K> {
 
     /// Opens by hand; see [`Breaker::open`](super::Breaker::open).
     pub fn open(&mut self, key: &K, until: Option<Instant>, now: Instant) {
-        let place = self.place(key, now);
+        let (place, _) = self.place(key, now);
         self.slots[place].circuit.open(until);
         self.slots[place].keep(0);
     }
@@ -184,9 +183,10 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         }
     }
 
-    fn place(&mut self, key: &K, now: Instant) -> usize {
+    /// Where the circuit of a key is, and whether it was known before.
+    fn place(&mut self, key: &K, now: Instant) -> (usize, bool) {
         if let Some(place) = self.places.get(key) {
-            return *place as usize;
+            return (*place as usize, true);
         }
         let circuit = Circuit::new(self.next_generation, now);
         self.next_generation = self.next_generation.wrapping_add(GENERATIONS);
@@ -203,7 +203,7 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         };
         // The limit is a `u32`.
         self.places.insert(key.clone(), place as u32);
-        place
+        (place, false)
     }
 
     /// Doubling would leave up to half of the room unused; a quarter is enough.

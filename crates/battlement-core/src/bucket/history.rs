@@ -5,8 +5,12 @@
 //! a segment tree of maps with one leaf per admission: changing what an admission costs is the update
 //! of one leaf, and the root gives the level that would be there, had that been the cost all along.
 //!
-//! Leaves that are settled are merged into their neighbours once the tree is full, so memory grows
-//! with the reservations that are open at once, and not with the age of the oldest.
+//! Nobody asks for the root until a cost changes, so the latest leaves are gone through one by one and
+//! enter the tree many at a time; while there are few, there is no tree. Leaves that are settled are
+//! merged into their neighbours once there are as many again, so memory grows with the reservations
+//! that are open at once, and not with the age of the oldest.
+
+use smallvec::SmallVec;
 
 /// `level ↦ min(cap, level + add)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +33,9 @@ impl Step {
 
     /// This step and then `next`, as one step.
     pub(super) fn then(self, next: Self) -> Self {
-        // An absent cap stays absent, whatever is added to it.
-        let cap = if self.cap == i128::MAX { i128::MAX } else { self.cap.saturating_add(next.add) };
-        Self { cap: cap.min(next.cap), add: self.add.saturating_add(next.add) }
+        // An absent cap does not stay one, but above all levels it stays.
+        let cap = self.cap.saturating_add(next.add).min(next.cap);
+        Self { cap, add: self.add.saturating_add(next.add) }
     }
 }
 
@@ -46,51 +50,65 @@ struct Leaf {
 
 impl Leaf {
     fn step(&self) -> Step {
-        Step::charge(self.cost).then(self.after)
+        Step { add: self.after.add.saturating_sub(self.cost), ..self.after }
     }
 }
 
 /// All steps since the oldest open reservation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct History {
     /// The level before the first leaf.
     base: i128,
-    leaves: Vec<Leaf>,
-    /// A heap-ordered binary tree over the leaves: the children of `i` are `2i` and `2i + 1`.
+    leaves: SmallVec<[Leaf; 1]>,
+    /// What came after the last leaf so far.
+    tail: Step,
+    /// How many there may be before those that are settled are merged; a power of two.
+    room: usize,
+    /// A heap-ordered binary tree over the leaves: the children of `i` are `2i` and `2i + 1`. Empty
+    /// until it is needed.
     tree: Vec<Step>,
-    /// What came after the last leaf.
-    tail: Option<Step>,
+    /// How many leaves are in the tree.
+    built: usize,
     /// Which leaf an open reservation is; `u32::MAX` for a slot that is free.
-    slots: Vec<u32>,
-    free: Vec<u32>,
+    slots: SmallVec<[u32; 4]>,
+    free: SmallVec<[u32; 4]>,
 }
 
-/// The smallest tree; a power of two.
-const SMALLEST: usize = 8;
+/// So many leaves are gone through one by one.
+const FEW: usize = 16;
 const FREE: u32 = u32::MAX;
 
 impl History {
+    /// A history that begins at a level.
+    pub(super) fn new(base: i128) -> Self {
+        Self {
+            base,
+            leaves: SmallVec::new(),
+            tail: Step::IDENTITY,
+            room: FEW,
+            tree: Vec::new(),
+            built: 0,
+            slots: SmallVec::new(),
+            free: SmallVec::new(),
+        }
+    }
+
     pub(super) fn open(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Takes note of a step; worth nothing while no reservation is open.
+    /// Takes note of a step.
     pub(super) fn advance(&mut self, step: Step) {
-        if let Some(tail) = &mut self.tail {
-            *tail = tail.then(step);
-        }
+        self.tail = self.tail.then(step);
     }
 
-    /// Adds an admission at the end; `level` is that before its charge.
-    pub(super) fn push(&mut self, level: i128, cost: i128) -> u32 {
-        match (self.tail.take(), self.leaves.last_mut()) {
-            (Some(tail), Some(last)) => {
-                last.after = tail;
-                self.refresh(self.leaves.len() - 1);
-            }
-            _ => self.base = level,
+    /// Adds an admission at the end.
+    pub(super) fn push(&mut self, cost: i128) -> u32 {
+        let tail = std::mem::replace(&mut self.tail, Step::IDENTITY);
+        if let Some(last) = self.leaves.last_mut() {
+            last.after = tail;
         }
-        if self.leaves.len() == self.size() {
+        if self.leaves.len() == self.room {
             self.compact();
         }
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -99,51 +117,58 @@ impl History {
         });
         self.slots[slot as usize] = self.leaves.len() as u32;
         self.leaves.push(Leaf { cost, after: Step::IDENTITY, slot: Some(slot) });
-        self.tail = Some(Step::IDENTITY);
-        self.refresh(self.leaves.len() - 1);
         slot
     }
 
-    /// What an open admission is charged.
-    pub(super) fn cost(&self, slot: u32) -> Option<i128> {
-        Some(self.leaves[self.leaf(slot)?].cost)
-    }
-
-    /// Changes for good what an admission cost, and returns the level now.
-    pub(super) fn close(&mut self, slot: u32, cost: i128) -> Option<i128> {
-        let leaf = self.leaf(slot)?;
-        self.leaves[leaf].cost = cost;
-        self.leaves[leaf].slot = None;
-        self.slots[slot as usize] = FREE;
+    /// Ends an admission. If it is to cost something else than so far, returns the level now.
+    pub(super) fn close(&mut self, slot: u32, cost: Option<i128>) -> Option<i128> {
+        let place = self.slots.get_mut(slot as usize).filter(|place| **place != FREE)?;
+        let index = std::mem::replace(place, FREE) as usize;
         self.free.push(slot);
-        self.refresh(leaf);
-        let level = self.tail.unwrap_or(Step::IDENTITY).apply(self.root().apply(self.base));
-        if self.open() == 0 {
-            self.forget();
-        }
-        Some(level)
+        let leaf = &mut self.leaves[index];
+        leaf.slot = None;
+        leaf.cost = cost.filter(|cost| *cost != leaf.cost)?;
+        Some(self.level(index))
     }
 
-    fn leaf(&self, slot: u32) -> Option<usize> {
-        let leaf = *self.slots.get(slot as usize)?;
-        (leaf != FREE).then_some(leaf as usize)
-    }
-
+    #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.tree.len() / 2
+        self.room
     }
 
-    fn root(&self) -> Step {
-        self.tree.get(1).copied().unwrap_or(Step::IDENTITY)
+    /// The level after all steps, when those of one leaf have changed.
+    fn level(&mut self, changed: usize) -> i128 {
+        if changed < self.built {
+            self.refresh(changed, changed);
+        }
+        let latest = self.leaves.len() - self.built;
+        if latest > FEW {
+            if self.tree.is_empty() {
+                self.tree.resize(2 * self.room, Step::IDENTITY);
+            }
+            // What comes after the last leaf is not known yet, so it stays outside.
+            let last = self.leaves.len() - 1;
+            self.refresh(self.built, last - 1);
+            self.built = last;
+        }
+        let root = self.tree.get(1).copied().unwrap_or(Step::IDENTITY);
+        let through = |level: i128, leaf: &Leaf| leaf.after.apply(level.saturating_sub(leaf.cost));
+        let level = self.leaves[self.built..].iter().fold(root.apply(self.base), through);
+        self.tail.apply(level)
     }
 
-    /// Recomputes the path from a leaf to the root.
-    fn refresh(&mut self, leaf: usize) {
-        let mut node = self.size() + leaf;
-        self.tree[node] = self.leaves[leaf].step();
-        while node > 1 {
-            node /= 2;
-            self.tree[node] = self.tree[2 * node].then(self.tree[2 * node + 1]);
+    /// Puts leaves into the tree, and recomputes the paths from them to the root.
+    fn refresh(&mut self, first: usize, last: usize) {
+        let (mut first_node, mut last_node) = (self.room + first, self.room + last);
+        let nodes = &mut self.tree[first_node..=last_node];
+        for (node, leaf) in nodes.iter_mut().zip(&self.leaves[first..=last]) {
+            *node = leaf.step();
+        }
+        while first_node > 1 {
+            (first_node, last_node) = (first_node / 2, last_node / 2);
+            for node in first_node..=last_node {
+                self.tree[node] = self.tree[2 * node].then(self.tree[2 * node + 1]);
+            }
         }
     }
 
@@ -164,28 +189,8 @@ impl History {
             }
         }
         self.leaves.truncate(kept);
-        let size = (2 * kept).next_power_of_two().max(SMALLEST);
+        self.room = (2 * kept).next_power_of_two().max(FEW);
         self.tree.clear();
-        self.tree.resize(2 * size, Step::IDENTITY);
-        for (node, leaf) in self.tree[size..].iter_mut().zip(&self.leaves) {
-            *node = leaf.step();
-        }
-        for node in (1..size).rev() {
-            self.tree[node] = self.tree[2 * node].then(self.tree[2 * node + 1]);
-        }
-    }
-
-    /// Starts anew: nothing is open, so nothing can change any more.
-    fn forget(&mut self) {
-        // Only the nodes above leaves were ever written.
-        let (mut first, mut last) = (self.size(), self.size() + self.leaves.len() - 1);
-        while first > 0 {
-            self.tree[first..=last].fill(Step::IDENTITY);
-            (first, last) = (first / 2, last / 2);
-        }
-        self.leaves.clear();
-        self.tail = None;
-        self.slots.clear();
-        self.free.clear();
+        self.built = 0;
     }
 }

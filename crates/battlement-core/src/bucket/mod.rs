@@ -45,15 +45,16 @@
 
 mod history;
 mod rate;
+mod tank;
 
 #[cfg(test)]
 mod tests;
 
 pub use rate::{InvalidRate, MAX_AMOUNT, MAX_PERIOD, Rate};
 
-use std::time::{Duration, Instant};
+pub(crate) use tank::Tank;
 
-use self::history::{History, Step};
+use std::time::{Duration, Instant};
 
 /// The right to have spent something, to be given back through [`Bucket::settle`].
 ///
@@ -70,7 +71,8 @@ pub enum Refused {
     /// It will pass then, if nothing else is charged before.
     #[error("the bucket holds too little")]
     Until(Instant),
-    /// It is more than the bucket ever holds.
+    /// It is more than the bucket ever holds. Whoever wants to let it pass all the same checks for
+    /// the burst, and charges the whole: it leaves debt behind.
     #[error("the cost is more than the burst of {burst}")]
     TooLarge {
         /// What may be spent at once.
@@ -78,49 +80,34 @@ pub enum Refused {
     },
 }
 
-/// A token bucket with debt, exact arithmetic and retroactive settlement.
+/// A token bucket with debt, exact arithmetic and retroactive settlement. With nothing open it takes
+/// 64 bytes.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    rate: Rate,
-    /// Credits in a token: the nanoseconds of the period.
-    token: i128,
-    level: i128,
-    /// Until when `level` is refilled. Never moves back.
+    tank: Tank,
+    /// Until when it is refilled. Never moves back.
     at: Instant,
-    /// Whether a cost above the burst may pass when the bucket is full, and leave debt.
-    lends: bool,
-    history: History,
 }
 
 impl Bucket {
     /// A full bucket.
     pub fn new(rate: Rate, now: Instant) -> Self {
-        // A period has at most 2⁵⁵ nanoseconds.
-        let token = rate.period().as_nanos() as i128;
-        let level = token * i128::from(rate.burst());
-        Self { rate, token, level, at: now, lends: false, history: History::default() }
-    }
-
-    /// Lets a cost above the burst pass when the bucket is full; it leaves debt behind.
-    #[must_use]
-    pub fn lending(self) -> Self {
-        Self { lends: true, ..self }
+        Self { tank: Tank::new(rate), at: now }
     }
 
     /// The rate in force.
-    pub const fn rate(&self) -> Rate {
-        self.rate
+    pub fn rate(&self) -> Rate {
+        self.tank.rate()
     }
 
     /// Whole tokens at hand, negative when in debt.
     pub fn level(&self, now: Instant) -> i64 {
-        let tokens = self.credits(now).div_euclid(self.token);
-        tokens.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+        self.tank.tokens(passed(self.at, now))
     }
 
     /// How many reservations are open.
     pub fn open(&self) -> usize {
-        self.history.open()
+        self.tank.open()
     }
 
     /// Whether a cost would pass now. One of zero always does.
@@ -129,11 +116,10 @@ impl Bucket {
     ///
     /// When it would pass, or that it never will.
     pub fn check(&self, cost: u64, now: Instant) -> Result<(), Refused> {
-        let missing = self.needed(cost)?.saturating_sub(self.credits(now));
-        if missing <= 0 || cost == 0 {
-            Ok(())
-        } else {
-            Err(Refused::Until(self.after(missing, now)))
+        match self.tank.check(cost, passed(self.at, now)) {
+            Ok(None) => Ok(()),
+            Ok(Some(wait)) => Err(Refused::Until(later(now.max(self.at), wait))),
+            Err(burst) => Err(Refused::TooLarge { burst }),
         }
     }
 
@@ -160,33 +146,22 @@ impl Bucket {
 
     /// As [`Bucket::reserve`], into debt if need be: what is on its way is charged in any case.
     pub fn reserve_anyway(&mut self, cost: u64, now: Instant) -> Reservation {
-        self.refill(now);
-        let cost = self.worth(cost);
-        let slot = self.history.push(self.level, cost);
-        self.level = self.level.saturating_sub(cost);
-        Reservation { slot }
+        self.refilled(now).reserve(cost)
     }
 
     /// Spends for good, into debt if need be: what is spent already is charged in any case.
     pub fn charge(&mut self, cost: u64, now: Instant) {
-        self.refill(now);
-        self.apply(Step::charge(self.worth(cost)));
+        self.refilled(now).charge(cost);
     }
 
     /// Says what a reservation cost in truth: less, or more.
     pub fn settle(&mut self, reservation: Reservation, cost: u64, now: Instant) {
-        self.refill(now);
-        if let Some(level) = self.history.close(reservation.slot, self.worth(cost)) {
-            self.level = level;
-        }
+        self.refilled(now).settle(reservation, Some(cost));
     }
 
     /// Keeps what was reserved as the cost.
     pub fn keep(&mut self, reservation: Reservation, now: Instant) {
-        self.refill(now);
-        if let Some(cost) = self.history.cost(reservation.slot) {
-            self.history.close(reservation.slot, cost);
-        }
+        self.refilled(now).settle(reservation, None);
     }
 
     /// Takes in another amount and burst. Debt stays; what is above a lower burst is lost; a higher one
@@ -196,87 +171,38 @@ impl Bucket {
     ///
     /// As for [`Rate::new`]. The bucket is unchanged then.
     pub fn change(&mut self, amount: u64, burst: u64, now: Instant) -> Result<(), InvalidRate> {
-        let rate = self.rate.with_amount(amount)?.with_burst(burst)?;
-        self.refill(now);
-        self.rate = rate;
-        self.apply(Step { cap: self.capacity(), add: 0 });
-        Ok(())
+        self.refilled(now).change(amount, burst)
     }
 
     /// Lowers the level to so many tokens, if it is above: somebody knows better.
     pub fn lower(&mut self, level: i64, now: Instant) {
-        self.refill(now);
-        self.apply(Step { cap: self.token.saturating_mul(level.into()), add: 0 });
+        self.refilled(now).lower(level);
     }
 
     /// Raises the level by so many tokens, at most to the burst.
     pub fn raise(&mut self, tokens: u64, now: Instant) {
-        self.refill(now);
-        self.apply(Step { cap: self.capacity(), add: self.worth(tokens) });
+        self.refilled(now).raise(tokens);
     }
 
-    /// The same bucket without its open reservations: what is charged stays charged.
-    pub(crate) fn bare(&self) -> Self {
-        Self { history: History::default(), ..*self }
+    fn refilled(&mut self, now: Instant) -> &mut Tank {
+        self.tank.refill(passed(self.at, now));
+        self.at = self.at.max(now);
+        &mut self.tank
     }
+}
 
-    /// When so many tokens more will have come back.
-    pub(crate) fn time_for(&self, tokens: u64, now: Instant) -> Instant {
-        self.after(self.worth(tokens), now)
-    }
+/// The nanoseconds between two moments. A clock that goes back brings nothing, and takes nothing; a gap
+/// of more than 584 years counts as one of them.
+pub(crate) fn passed(from: Instant, to: Instant) -> u64 {
+    let time = to.saturating_duration_since(from);
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(time.subsec_nanos().into())
+}
 
-    /// What must be at hand for a cost to pass.
-    fn needed(&self, cost: u64) -> Result<i128, Refused> {
-        let burst = self.rate.burst();
-        if cost > burst && !self.lends {
-            return Err(Refused::TooLarge { burst });
-        }
-        Ok(self.worth(cost.min(burst)))
-    }
-
-    fn capacity(&self) -> i128 {
-        self.worth(self.rate.burst())
-    }
-
-    fn worth(&self, tokens: u64) -> i128 {
-        self.token.saturating_mul(tokens.into())
-    }
-
-    /// What has come back since the level was refilled.
-    fn refilled(&self, now: Instant) -> i128 {
-        let nanoseconds = now.saturating_duration_since(self.at).as_nanos();
-        i128::try_from(nanoseconds)
-            .unwrap_or(i128::MAX)
-            .saturating_mul(i128::from(self.rate.amount()))
-    }
-
-    fn credits(&self, now: Instant) -> i128 {
-        self.level.saturating_add(self.refilled(now)).min(self.capacity())
-    }
-
-    fn refill(&mut self, now: Instant) {
-        // A clock that goes back brings nothing, and takes nothing.
-        if now > self.at {
-            let step = Step { cap: self.capacity(), add: self.refilled(now) };
-            self.at = now;
-            self.apply(step);
-        }
-    }
-
-    fn apply(&mut self, step: Step) {
-        self.level = step.apply(self.level);
-        self.history.advance(step);
-    }
-
-    /// When so many credits more will have come back.
-    fn after(&self, missing: i128, now: Instant) -> Instant {
-        let amount = u128::from(self.rate.amount());
-        let nanoseconds = missing.unsigned_abs().div_ceil(amount);
-        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(u64::MAX);
-        let now = now.max(self.at);
-        // Beyond the end of the clock, a year stands for ever.
-        now.checked_add(Duration::from_nanos(nanoseconds))
-            .or_else(|| now.checked_add(MAX_PERIOD))
-            .unwrap_or(now)
-    }
+/// The moment so many nanoseconds later.
+pub(crate) fn later(from: Instant, nanoseconds: u64) -> Instant {
+    // Beyond the end of the clock, a year stands for ever.
+    from.checked_add(Duration::from_nanos(nanoseconds))
+        .or_else(|| from.checked_add(MAX_PERIOD))
+        .unwrap_or(from)
 }

@@ -11,7 +11,8 @@ pub const MAX_PERIOD: Duration = Duration::from_secs(366 * 86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     amount: u64,
-    period: Duration,
+    /// In nanoseconds, of which [`MAX_PERIOD`] has fewer than 2⁵⁵.
+    period: u64,
     burst: u64,
 }
 
@@ -23,7 +24,10 @@ impl Rate {
     /// Nothing can be spent at a rate of zero, and numbers beyond [`MAX_AMOUNT`] and [`MAX_PERIOD`]
     /// are mistakes.
     pub fn new(amount: u64, period: Duration) -> Result<Self, InvalidRate> {
-        Self { amount, period, burst: amount }.checked()
+        if period.is_zero() || period > MAX_PERIOD {
+            return Err(InvalidRate::Period(period));
+        }
+        Self { amount, period: period.as_nanos() as u64, burst: amount }.checked()
     }
 
     /// The same rate with another burst.
@@ -51,7 +55,7 @@ impl Rate {
 
     /// The time in which the amount comes back.
     pub const fn period(&self) -> Duration {
-        self.period
+        Duration::from_nanos(self.period)
     }
 
     /// What may be spent at once.
@@ -59,17 +63,41 @@ impl Rate {
         self.burst
     }
 
+    /// Credits in so many tokens: a token is worth as many as its period has nanoseconds.
+    pub(super) fn worth(self, tokens: u64) -> i128 {
+        product(self.period, tokens)
+    }
+
+    /// Tokens in so many credits, rounded down.
+    pub(super) fn tokens(self, credits: i128) -> i128 {
+        credits.div_euclid(self.period.into())
+    }
+
+    /// Credits that come back in so many nanoseconds.
+    pub(super) fn refill(self, nanoseconds: u64) -> i128 {
+        product(self.amount, nanoseconds)
+    }
+
+    /// In how many nanoseconds so many credits come back, rounded up; at most 584 years.
+    pub(super) fn time(self, credits: i128) -> u64 {
+        let nanoseconds = credits.unsigned_abs().div_ceil(self.amount.into());
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+    }
+
     fn checked(self) -> Result<Self, InvalidRate> {
         if self.amount == 0 || self.amount > MAX_AMOUNT {
             Err(InvalidRate::Amount(self.amount))
         } else if self.burst == 0 || self.burst > MAX_AMOUNT {
             Err(InvalidRate::Burst(self.burst))
-        } else if self.period.is_zero() || self.period > MAX_PERIOD {
-            Err(InvalidRate::Period(self.period))
         } else {
             Ok(self)
         }
     }
+}
+
+/// Below 2¹²⁰, as one of the two is always below 2⁵⁶.
+fn product(small: u64, any: u64) -> i128 {
+    (u128::from(small) * u128::from(any)) as i128
 }
 
 /// Why a rate is refused.

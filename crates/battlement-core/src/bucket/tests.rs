@@ -115,7 +115,8 @@ fn somebody_who_knows_better_lowers_or_raises() {
 fn more_than_the_burst_passes_only_on_loan_and_from_a_full_bucket() {
     let bucket = Bucket::new(rate(10, 10), start());
     assert_eq!(bucket.check(11, bucket.at), Err(Refused::TooLarge { burst: 10 }));
-    run(bucket.lending(), "t25 +24 t11 +1 t11", "-15 9 9x 10 -1");
+    // Who lends asks for the burst, and charges the whole.
+    check("t25 t10 !15 +24 t10 +1 t10 !1", "10x 0 -15 9 9x 10 0 -1");
 }
 
 #[test]

@@ -15,7 +15,9 @@ pub(super) struct Gate {
     /// In which time the number of those let through doubles.
     step: Duration,
     /// When they began to come back: at `until` for those who waited, else with the first to come.
-    back: Option<Instant>,
+    back: Instant,
+    /// The next place.
+    next: Instant,
     /// Places given away since.
     booked: u32,
 }
@@ -25,20 +27,24 @@ const DOUBLINGS: u32 = 10;
 
 impl Gate {
     pub(super) fn shut(until: Instant, step: Duration, generation: u64, strikes: u32) -> Self {
-        Self { until, generation, heard: generation, strikes, step, back: None, booked: 0 }
+        let (back, next) = (until, until);
+        Self { until, generation, heard: generation, strikes, step, back, next, booked: 0 }
     }
 
     /// When the next to come may go through.
     pub(super) fn next(&self, now: Instant) -> Instant {
-        // Place k is at step · log2(k + 1): one at once, two after a step, four after two.
-        let doublings = (f64::from(self.booked) + 1.0).log2();
-        later(self.start(now), self.step.mul_f64(doublings))
+        if self.booked == 0 { self.until.max(now) } else { self.next }
     }
 
     /// Gives the next place away.
     pub(super) fn book(&mut self, now: Instant) {
-        self.back = Some(self.start(now));
+        if self.booked == 0 {
+            self.back = self.until.max(now);
+        }
         self.booked = self.booked.saturating_add(1);
+        // Place k is at step · log2(k + 1): one at once, two after a step, four after two.
+        let doublings = (f64::from(self.booked) + 1.0).log2();
+        self.next = later(self.back, self.step.mul_f64(doublings));
     }
 
     /// Opens it at once; traffic comes back as after a wait.
@@ -48,16 +54,11 @@ impl Gate {
 
     /// Whether it might as well not be there.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        let start = self.back.unwrap_or(self.until);
-        now >= later(start, self.step.saturating_mul(DOUBLINGS)) && self.next(now) <= now
+        now >= later(self.back, self.step.saturating_mul(DOUBLINGS)) && self.next(now) <= now
     }
 
     pub(super) fn booked(&self) -> u32 {
         self.booked
-    }
-
-    fn start(&self, now: Instant) -> Instant {
-        self.back.unwrap_or(self.until.max(now))
     }
 }
 

@@ -55,22 +55,32 @@ mod gate;
 mod tests;
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
+    marker::PhantomData,
     time::{Duration, Instant},
 };
 
 pub use config::{Config, InvalidConfig};
 
+use smallvec::SmallVec;
+
 use self::gate::{Gate, later};
-use crate::random::{Random, between};
+use crate::{
+    by_hash::ByHash,
+    random::{Random, between},
+};
 
 /// The gates of all keys.
+///
+/// Keys are kept as 64-bit hashes, of which nobody outside knows how they come about. Should two of
+/// them ever be the same, they share a gate.
 #[derive(Debug)]
 pub struct Cooldown<K> {
     config: Config,
     /// Those that are shut, or were so lately.
-    gates: HashMap<K, Gate>,
+    gates: ByHash<Gate>,
+    hasher: RandomState,
+    keys: PhantomData<fn(K)>,
     /// Grows with every change, of any gate, that takes places away.
     generation: u64,
 }
@@ -118,7 +128,7 @@ pub struct Snapshot {
 /// The most by which a gate opens later than told.
 const MOST_SPREAD: Duration = Duration::from_secs(10);
 
-impl<K: Clone + Eq + Hash> Cooldown<K> {
+impl<K: Eq + Hash> Cooldown<K> {
     /// All gates open.
     ///
     /// # Errors
@@ -126,7 +136,8 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     /// When a setting is out of range.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         config.check()?;
-        Ok(Self { config, gates: HashMap::new(), generation: 0 })
+        let (gates, hasher) = (ByHash::default(), RandomState::new());
+        Ok(Self { config, gates, hasher, keys: PhantomData, generation: 0 })
     }
 
     /// When a call that concerns these keys could be made at the earliest, without asking for it.
@@ -134,12 +145,12 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     /// For those with a deadline: it is better to fail now than to wait in vain.
     #[must_use]
     pub fn when(&self, keys: &[K], now: Instant) -> Instant {
-        self.latest(keys, now, None).map_or(now, |(at, _)| at.max(now))
+        self.latest(&self.hashes(keys), now, None).map_or(now, |(at, _)| at.max(now))
     }
 
     /// Asks to make a call that concerns these keys.
     pub fn ask(&mut self, keys: &[K], now: Instant) -> Admission {
-        self.ask_but(keys, None, now)
+        self.ask_but(&self.hashes(keys), None, now)
     }
 
     /// Comes back at the time of a place, with the same keys; before its time if
@@ -147,13 +158,14 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     ///
     /// The answer may be another place, if the gate was shut again meanwhile.
     pub fn redeem(&mut self, keys: &[K], place: Place, now: Instant) -> Admission {
-        let gate = keys.get(place.index).and_then(|key| self.gates.get(key));
+        let hashes = self.hashes(keys);
+        let gate = hashes.get(place.index).and_then(|hash| self.gates.get(hash));
         // A gate that was forgotten has been over, or has made room for others.
         let is_valid = gate.is_none_or(|gate| gate.generation == place.generation);
         if is_valid && now < place.at {
             return Admission::Wait(place);
         }
-        self.ask_but(keys, is_valid.then_some(place.index), now)
+        self.ask_but(&hashes, is_valid.then_some(place.index), now)
     }
 
     /// A pass for a call that is made whatever the gates say, such as a check by hand.
@@ -171,7 +183,8 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
         now: Instant,
         random: &mut (impl Random + ?Sized),
     ) -> Instant {
-        let known = self.gates.get(key).filter(|gate| !gate.is_over(now)).copied();
+        let hash = self.hasher.hash_one(key);
+        let known = self.gates.get(&hash).filter(|gate| !gate.is_over(now)).copied();
         let is_news = known.is_none_or(|gate| pass.generation >= gate.generation);
         let strikes = known.map_or(0, |gate| gate.strikes);
         let (wait, strikes) = match hint {
@@ -179,7 +192,7 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
             None => (self.unhinted(strikes), strikes.saturating_add(1)),
         };
         self.generation = self.generation.wrapping_add(1);
-        if let Some(gate) = self.gates.get_mut(key).filter(|_| known.is_some() && !is_news) {
+        if let Some(gate) = self.gates.get_mut(&hash).filter(|_| known.is_some() && !is_news) {
             // One of many that were on their way together. It can still know of a longer wait.
             gate.heard = self.generation;
             if hint.is_none() || later(now, wait) <= gate.until {
@@ -190,8 +203,8 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
         let until = later(now, wait.saturating_add(between(Duration::ZERO, spread, random)));
         let until = known.map_or(until, |gate| gate.until.max(until));
         let step = self.config.ramp.min(wait);
-        self.make_room(key, now);
-        self.gates.insert(key.clone(), Gate::shut(until, step, self.generation, strikes));
+        self.make_room(hash, now);
+        self.gates.insert(hash, Gate::shut(until, step, self.generation, strikes));
         until
     }
 
@@ -199,8 +212,8 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     /// those who wait had better come back now.
     pub fn succeeded(&mut self, keys: &[K], pass: &Pass, now: Instant) -> bool {
         let mut has_opened = false;
-        for key in keys {
-            if let Some(gate) = self.gates.get_mut(key) {
+        for hash in self.hashes(keys) {
+            if let Some(gate) = self.gates.get_mut(&hash) {
                 if pass.generation >= gate.heard {
                     gate.strikes = 0;
                     if now < gate.until {
@@ -216,7 +229,7 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
 
     /// The gate of a key as it stands; `None` when it is open.
     pub fn snapshot(&self, key: &K, now: Instant) -> Option<Snapshot> {
-        let gate = self.gates.get(key).filter(|gate| !gate.is_over(now))?;
+        let gate = self.gates.get(&self.hasher.hash_one(key)).filter(|gate| !gate.is_over(now))?;
         Some(Snapshot {
             until: gate.until,
             next: gate.next(now),
@@ -236,14 +249,14 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     }
 
     /// Asks all gates but one, at which a place was redeemed.
-    fn ask_but(&mut self, keys: &[K], redeemed: Option<usize>, now: Instant) -> Admission {
-        match self.latest(keys, now, redeemed) {
+    fn ask_but(&mut self, hashes: &[u64], redeemed: Option<usize>, now: Instant) -> Admission {
+        match self.latest(hashes, now, redeemed) {
             // The common case: nothing is known against any of them.
             None => return Admission::Go(self.force()),
             Some((at, index)) if at > now => {
                 // A place at the last to open will do; the others are asked again then.
                 let mut generation = 0;
-                if let Some(gate) = self.gates.get_mut(&keys[index]) {
+                if let Some(gate) = self.gates.get_mut(&hashes[index]) {
                     gate.book(now);
                     generation = gate.generation;
                 }
@@ -251,10 +264,10 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
             }
             _ => {}
         }
-        for (index, key) in keys.iter().enumerate() {
-            if let Some(gate) = self.gates.get_mut(key) {
+        for (index, hash) in hashes.iter().enumerate() {
+            if let Some(gate) = self.gates.get_mut(hash) {
                 if gate.is_over(now) {
-                    self.gates.remove(key);
+                    self.gates.remove(hash);
                 } else if redeemed != Some(index) {
                     gate.book(now);
                 }
@@ -264,12 +277,15 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     }
 
     /// The gate that opens last, by the index of its key.
-    fn latest(&self, keys: &[K], now: Instant, but: Option<usize>) -> Option<(Instant, usize)> {
-        if self.gates.is_empty() {
-            return None;
-        }
-        let gates = keys.iter().enumerate().filter(|(index, _)| but != Some(*index));
-        gates.filter_map(|(index, key)| Some((self.gates.get(key)?.next(now), index))).max()
+    fn latest(&self, hashes: &[u64], now: Instant, but: Option<usize>) -> Option<(Instant, usize)> {
+        let gates = hashes.iter().enumerate().filter(|(index, _)| but != Some(*index));
+        gates.filter_map(|(index, hash)| Some((self.gates.get(hash)?.next(now), index))).max()
+    }
+
+    /// What the keys are known by; none while nothing is known of any.
+    fn hashes(&self, keys: &[K]) -> SmallVec<[u64; 4]> {
+        let known = if self.gates.is_empty() { &[] } else { keys };
+        known.iter().map(|key| self.hasher.hash_one(key)).collect()
     }
 
     /// The wait after being throttled without a hint.
@@ -279,9 +295,9 @@ impl<K: Clone + Eq + Hash> Cooldown<K> {
     }
 
     /// Keys come from requests, so anybody can invent them.
-    fn make_room(&mut self, key: &K, now: Instant) {
+    fn make_room(&mut self, hash: u64, now: Instant) {
         let limit = usize::try_from(self.config.keys.get()).unwrap_or(usize::MAX);
-        if self.gates.len() < limit || self.gates.contains_key(key) {
+        if self.gates.len() < limit || self.gates.contains_key(&hash) {
             return;
         }
         self.gates.retain(|_, gate| !gate.is_over(now));

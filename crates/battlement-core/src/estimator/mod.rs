@@ -33,12 +33,10 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use self::sketch::Sketch;
+use crate::by_hash::ByHash;
 
 /// How an estimator estimates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +77,7 @@ const MOST_COVERAGE: u16 = 990;
 #[derive(Debug)]
 pub struct Estimator {
     config: Config,
-    index: HashMap<u64, u32>,
+    index: ByHash<u32>,
     entries: Vec<Entry>,
     /// Whose turn it is to be forgotten, unless used since the last time.
     hand: usize,
@@ -105,7 +103,7 @@ impl Estimator {
         if !(1..=MOST_COVERAGE).contains(&config.coverage) {
             return Err(InvalidEstimator::Coverage(config.coverage));
         }
-        Ok(Self { config, index: HashMap::new(), entries: Vec::new(), hand: 0 })
+        Ok(Self { config, index: ByHash::default(), entries: Vec::new(), hand: 0 })
     }
 
     /// The tokens to reserve for an answer; at most the maximum that its request allows.
@@ -146,6 +144,7 @@ impl Estimator {
     fn enter(&mut self, key: u64) -> u32 {
         let new = Entry { key, sketch: Sketch::default(), used: false };
         let index = if self.entries.len() < self.config.most_keys {
+            self.grow();
             self.entries.push(new);
             self.entries.len() - 1
         } else {
@@ -160,6 +159,14 @@ impl Estimator {
         };
         self.index.insert(key, index as u32);
         index as u32
+    }
+
+    /// Doubling would leave up to half of the room unused; a sixteenth is enough.
+    fn grow(&mut self) {
+        if self.entries.len() == self.entries.capacity() {
+            let more = (self.entries.len() / 16).max(4);
+            self.entries.reserve_exact(more.min(self.config.most_keys - self.entries.len()));
+        }
     }
 
     fn advance(&mut self) {

@@ -44,10 +44,17 @@ impl Sketch {
         let rank = (u32::from(self.total) + 1) * u32::from(thousandths);
         let rank = rank.div_ceil(1000);
         let mut seen = 0;
-        for (index, count) in self.counts.iter().enumerate() {
-            seen += u32::from(*count);
-            if seen >= rank {
-                return Some(end(index));
+        for (octave, counts) in self.counts.chunks_exact(PARTS).enumerate() {
+            let more: u32 = counts.iter().copied().map(u32::from).sum();
+            if seen + more < rank {
+                seen += more;
+                continue;
+            }
+            for (part, count) in counts.iter().enumerate() {
+                seen += u32::from(*count);
+                if seen >= rank {
+                    return Some(end(PARTS * octave + part));
+                }
             }
         }
         None

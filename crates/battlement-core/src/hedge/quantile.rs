@@ -26,11 +26,15 @@ pub(super) struct Times {
     total: f64,
     next: f32,
     count: u32,
+    /// The last bucket that was ever used.
+    top: usize,
 }
 
 impl Times {
     pub(super) fn add(&mut self, time: Duration) {
-        let weight = &mut self.weights[bucket(time)];
+        let bucket = bucket(time);
+        self.top = self.top.max(bucket);
+        let weight = &mut self.weights[bucket];
         let before = *weight;
         *weight += self.next;
         // What was really added, after rounding.
@@ -49,23 +53,29 @@ impl Times {
         self.count
     }
 
-    /// What this share of the times is not above; zero when there are none.
-    pub(super) fn quantile(&self, share: f64) -> Duration {
-        let mut above = self.total * (1.0 - share);
+    /// What these shares of the times are not above, the largest share first; zero when there are none.
+    pub(super) fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [Duration; N] {
+        let most = shares.map(|share| self.total * (1.0 - share));
+        let mut found = [Duration::ZERO; N];
+        let (mut next, mut above) = (0, 0.0);
         // From the top, where there is less to add up.
-        for (bucket, weight) in self.weights.iter().enumerate().rev() {
-            above -= f64::from(*weight);
-            if above < 0.0 {
-                return edge(bucket);
+        for (bucket, weight) in self.weights[..=self.top].iter().enumerate().rev() {
+            above += f64::from(*weight);
+            while most.get(next).is_some_and(|most| above > *most) {
+                found[next] = edge(bucket);
+                next += 1;
+            }
+            if next == N {
+                break;
             }
         }
-        Duration::ZERO
+        found
     }
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { weights: [0.0; BUCKETS], total: 0.0, next: 1.0, count: 0 }
+        Self { weights: [0.0; BUCKETS], total: 0.0, next: 1.0, count: 0, top: 0 }
     }
 }
 
@@ -100,12 +110,12 @@ mod tests {
     #[test]
     fn the_old_fades() {
         let mut times = Times::default();
-        assert_eq!(times.quantile(0.5), Duration::ZERO);
+        assert_eq!(times.quantiles([0.5])[0], Duration::ZERO);
         (0..100_000).for_each(|_| times.add(Duration::from_secs(1)));
         (0..3000).for_each(|_| times.add(Duration::from_secs(10)));
-        assert!(times.quantile(0.1) > Duration::from_secs(9));
+        assert!(times.quantiles([0.1])[0] > Duration::from_secs(9));
         (0..100_000).for_each(|_| times.add(Duration::from_secs(1)));
-        assert!(times.quantile(0.999) < Duration::from_secs(2));
+        assert!(times.quantiles([0.999])[0] < Duration::from_secs(2));
         assert_eq!(times.count(), 203_000);
     }
 
@@ -117,9 +127,9 @@ mod tests {
         for _ in 0..2_500 {
             (0..9).for_each(|_| times.add(Duration::from_secs(1)));
             times.add(Duration::from_secs(10));
-            assert!(times.quantile(0.8) < Duration::from_secs(2));
+            assert!(times.quantiles([0.8])[0] < Duration::from_secs(2));
         }
-        assert!(times.quantile(0.95) > Duration::from_secs(9));
+        assert!(times.quantiles([0.95])[0] > Duration::from_secs(9));
     }
 
     proptest! {
@@ -132,7 +142,7 @@ mod tests {
             let mut learned = Times::default();
             times.iter().for_each(|&time| learned.add(Duration::from_millis(time)));
             times.sort_unstable();
-            let found = learned.quantile(share).as_secs_f64() * 1000.0;
+            let found = learned.quantiles([share])[0].as_secs_f64() * 1000.0;
             // Fading moves the rank by one at most.
             let rank = share * times.len() as f64;
             let low = times[(rank - 1.0).max(0.0) as usize] as f64;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::{Charging, Estimate, MAX_LIMITS, Meter};
-use crate::bucket::{Bucket, Refused};
+use crate::bucket::{Tank, later};
 
 /// The future of a ledger, if nothing is settled, no headers come, and calls pass in a given order.
 ///
@@ -14,31 +14,35 @@ use crate::bucket::{Bucket, Refused};
 /// is charged as it is produced nobody knows when, so it is taken to be produced at once.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    pub(super) charging: Charging,
-    pub(super) buckets: SmallVec<[(Meter, Bucket); MAX_LIMITS]>,
-    pub(super) at: Instant,
+    charging: Charging,
+    lends: bool,
+    /// Refilled until `at`.
+    pub(super) tanks: SmallVec<[(Meter, Tank); 4]>,
+    at: Instant,
 }
 
 impl Forecast {
+    pub(super) fn new(charging: Charging, lends: bool, at: Instant) -> Self {
+        Self { charging, lends, tanks: SmallVec::new(), at }
+    }
+
     /// Lets the next call in line pass, and says when that is; `None` if it never will.
     pub fn next(&mut self, call: &Estimate) -> Option<Instant> {
-        let mut at = self.at;
-        for (meter, bucket) in &self.buckets {
-            match bucket.check(cost(&self.charging, *meter, call), self.at) {
-                Ok(()) => {}
-                Err(Refused::Until(until)) => at = at.max(until),
-                Err(Refused::TooLarge { .. }) => return None,
-            }
+        let mut longest = 0;
+        let mut costs = [0; MAX_LIMITS];
+        for ((meter, tank), cost) in self.tanks.iter().zip(&mut costs) {
+            let charge = self.charging.reserved(*meter, call);
+            *cost = charge.now.saturating_add(charge.later);
+            let needed = if self.lends { (*cost).min(tank.rate().burst()) } else { *cost };
+            longest = longest.max(tank.check(needed, 0).ok()?.unwrap_or(0));
         }
-        self.at = at;
-        for (meter, bucket) in &mut self.buckets {
-            bucket.charge(cost(&self.charging, *meter, call), at);
+        if longest > 0 {
+            self.at = later(self.at, longest);
         }
-        Some(at)
+        for ((_, tank), cost) in self.tanks.iter_mut().zip(costs) {
+            tank.refill(longest);
+            tank.charge(cost);
+        }
+        Some(self.at)
     }
-}
-
-fn cost(charging: &Charging, meter: Meter, call: &Estimate) -> u64 {
-    let charge = charging.reserved(meter, call);
-    charge.now.saturating_add(charge.later)
 }

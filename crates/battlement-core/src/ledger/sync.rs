@@ -10,9 +10,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Call, Ledger, Meter, Reservation, Window, call_mut};
+use super::{Ledger, Limit, Meter, Reservation};
 use crate::{
-    bucket::Rate,
+    bucket::{Rate, Tank},
     hint::{self, Dimension, RateLimits},
 };
 
@@ -26,115 +26,112 @@ const STEPS_IN_PERIOD: u32 = 60;
 const MARGIN: u64 = 100;
 
 /// What one limit knows from headers.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Gauge {
-    /// All that was ever charged at admission or as it was produced.
+    /// All that was charged at admission or as it was produced.
     pub(super) charged: u128,
-    configured: Rate,
-    /// The latest call whose headers were read.
-    latest: u64,
     /// How many looks in a row showed more than we believe.
-    higher: u8,
-    /// When the limit was last raised.
-    raised: Instant,
+    pub(super) higher: u8,
+    /// When the limit was last changed.
+    changed: Instant,
 }
 
 impl Gauge {
-    pub(super) fn new(configured: Rate, now: Instant) -> Self {
-        Self { charged: 0, configured, latest: 0, higher: 0, raised: now }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { charged: 0, higher: 0, changed: now }
+    }
+
+    /// Whether nothing of it has to be remembered when no call is open and the limit is as configured.
+    pub(super) fn knows_nothing(&self) -> bool {
+        self.higher == 0
     }
 }
 
 impl Ledger {
     /// Takes in what the headers of a call say, errors included.
     pub fn heard(&mut self, reservation: &Reservation, limits: &RateLimits, now: Instant) {
-        let Some(call) = call_mut(&mut self.calls, reservation) else { return };
-        call.heard = true;
-        let is_last = reservation.serial == self.serial;
+        self.refill(now);
+        let Some(open) = &mut self.open else { return };
+        if !open.hear(reservation) {
+            return;
+        }
+        let is_last = reservation.serial == open.serial;
+        let is_stale = reservation.serial < open.latest;
         for (name, told) in limits.iter() {
-            let Some(index) = self.windows.iter().position(|window| window.is(name, told)) else {
-                continue;
-            };
-            if let Some(limit) = told.limit {
-                self.windows[index].adopt(limit, reservation.serial, now);
+            let is_told = |(limit, _): &(Limit, Rate)| is_limit(limit, name, told);
+            let Some(index) = self.rules.limits.iter().position(is_told) else { continue };
+            let (limit, configured) = self.rules.limits[index];
+            let tank = &mut self.tanks[index];
+            if let Some(told) = told.limit {
+                open.gauges[index].adopt(tank, configured, told, is_stale, now);
             }
             if let Some(remaining) = told.remaining {
-                let unseen = self.unseen(index, reservation);
-                let rounding = self.charging.rounding;
-                self.windows[index].look(remaining, unseen, rounding, is_last, now);
+                let unseen = open.unseen(index, reservation);
+                let is_clear = is_last && unseen == 0;
+                let is_rounded = limit.meter != Meter::Requests;
+                let rounding = if is_rounded { self.rules.charging.rounding } else { 1 };
+                let left = i128::from(remaining) - i128::from(rounding / 2) - i128::from(unseen);
+                let left = left.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+                open.gauges[index].look(tank, left, rounding, is_clear);
             }
         }
-        for window in &mut self.windows {
-            window.gauge.latest = window.gauge.latest.max(reservation.serial);
-        }
-    }
-
-    /// What was charged and may not be counted in the headers of a call: by calls sent after it, and
-    /// by calls sent before it whose headers did not come yet.
-    fn unseen(&self, index: usize, reservation: &Reservation) -> u64 {
-        let own = &self.calls[reservation.place as usize];
-        let after = self.windows[index].gauge.charged - own.shares[index].mark;
-        let is_before = |call: &&Call| (1..own.serial).contains(&call.serial) && !call.heard;
-        let before = self.calls.iter().filter(is_before);
-        let before: u128 = before.map(|call| u128::from(call.shares[index].charge.now)).sum();
-        u64::try_from(after.saturating_add(before)).unwrap_or(u64::MAX)
+        open.latest = open.latest.max(reservation.serial);
     }
 }
 
-impl Window {
-    /// Whether a window of the provider's is this one.
-    fn is(&self, name: &str, told: &hint::Window) -> bool {
-        meter(name, told.dimension) == Some(self.limit.meter)
-            // What is not told is a minute everywhere.
-            && told.period.unwrap_or(Duration::from_secs(60)) == self.limit.period
-    }
-
+impl Gauge {
     /// Takes in another limit.
-    fn adopt(&mut self, told: u64, serial: u64, now: Instant) {
-        let configured = self.gauge.configured;
-        let current = self.bucket.rate().amount();
+    fn adopt(
+        &mut self,
+        tank: &mut Tank,
+        configured: Rate,
+        told: u64,
+        is_stale: bool,
+        now: Instant,
+    ) {
+        let current = tank.rate().amount();
         let told = told.clamp(1, configured.amount());
         let amount = if told <= current {
             told
         } else {
             let pause = configured.period() / STEPS_IN_PERIOD;
-            if serial < self.gauge.latest
-                || now.saturating_duration_since(self.gauge.raised) < pause
-            {
+            if is_stale || now.saturating_duration_since(self.changed) < pause {
                 return;
             }
             told.min(current.saturating_add(configured.amount().div_ceil(STEP)))
         };
         if amount != current {
-            self.gauge.raised = now;
+            self.changed = now;
             let burst = u128::from(configured.burst()) * u128::from(amount);
             let burst = burst.div_ceil(configured.amount().into());
             let burst = u64::try_from(burst).unwrap_or(u64::MAX);
             // Both are between 1 and what was configured.
-            let _unchanged = self.bucket.change(amount, burst, now);
+            let _unchanged = tank.change(amount, burst);
         }
     }
 
-    /// Takes in what remains, of which `unseen` may be spent already.
-    fn look(&mut self, remaining: u64, unseen: u64, rounding: u64, is_last: bool, now: Instant) {
-        let counts_tokens = self.limit.meter != Meter::Requests;
-        let rounding = if counts_tokens { rounding } else { 1 };
-        let left = i128::from(remaining) - i128::from(rounding / 2) - i128::from(unseen);
-        let left = left.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        self.bucket.lower(left, now);
-
-        let margin = (self.bucket.rate().burst() / MARGIN).max(rounding).max(1);
-        let missing = i128::from(left) - i128::from(self.bucket.level(now));
-        if !is_last || unseen > 0 || missing <= i128::from(margin) {
-            self.gauge.higher = 0;
+    /// Takes in what is left for sure; `is_clear` when nothing was sent that may not be counted in it.
+    fn look(&mut self, tank: &mut Tank, left: i64, rounding: u64, is_clear: bool) {
+        tank.lower(left);
+        let margin = (tank.rate().burst() / MARGIN).max(rounding).max(1);
+        let missing = i128::from(left) - i128::from(tank.tokens(0));
+        if !is_clear || missing <= i128::from(margin) {
+            self.higher = 0;
             return;
         }
-        self.gauge.higher += 1;
-        if self.gauge.higher >= LOOKS {
-            self.gauge.higher = 0;
-            self.bucket.raise(u64::try_from(missing).unwrap_or(0), now);
+        self.higher += 1;
+        if self.higher >= LOOKS {
+            self.higher = 0;
+            tank.raise(u64::try_from(missing).unwrap_or(0));
         }
     }
+}
+
+/// Whether a window of the provider's is this limit.
+fn is_limit(limit: &Limit, name: &str, told: &hint::Window) -> bool {
+    meter(name, told.dimension) == Some(limit.meter)
+        // What is not told is a minute everywhere.
+        && told.period.unwrap_or(Duration::from_secs(60)) == limit.period
 }
 
 /// What a window of that name counts, if it is one that limits every call.

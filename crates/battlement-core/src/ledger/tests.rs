@@ -176,7 +176,26 @@ fn open_calls_are_bounded() {
     assert_eq!(ledger.reserve(&call, now).unwrap_err(), Refused::TooManyOpen { open: 2 });
     ledger.settle(first, Actual::Unknown, now);
     let _third = ledger.reserve(&call, now).unwrap();
-    assert_eq!(ledger.calls.len(), 2);
+    assert_eq!(ledger.open.unwrap().calls.len(), 2);
+}
+
+#[test]
+fn a_ledger_at_rest_is_small() {
+    assert_eq!((size_of::<Ledger>(), size_of::<Tank>()), (48, 48));
+    let now = start();
+    let first = ledger(Provider::Anthropic, &[Limit::per_minute(Meter::Tokens, 1000)], now);
+    let mut ledger = first.another(now);
+    assert!(Arc::ptr_eq(&first.rules, &ledger.rules));
+    let call = Estimate { input: 10, output: 20, ..Estimate::default() };
+    for _ in 0..3 {
+        let open = [(); 3].map(|()| ledger.reserve(&call, now).unwrap());
+        for reservation in open {
+            assert!(ledger.open.is_some());
+            ledger.settle(reservation, Actual::Unknown, now);
+        }
+        assert!(ledger.open.is_none());
+    }
+    assert_eq!((levels(&ledger, now), levels(&first, now)), (vec![730], vec![1000]));
 }
 
 #[test]

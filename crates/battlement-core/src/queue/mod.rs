@@ -108,6 +108,8 @@ pub struct Queue<T> {
     waiters: Vec<Slot<T>>,
     free: Vec<u32>,
     serial: u64,
+    /// What all that wait cost.
+    cost: u128,
 }
 
 /// A waiting call, linked with those of the same tenant and class.
@@ -133,7 +135,7 @@ impl<T> Queue<T> {
     pub fn new(config: Config) -> Result<Self, InvalidQueue> {
         config.check()?;
         let lanes = [Waiting::default(), Waiting::default(), Waiting::default()];
-        Ok(Self { config, lanes, waiters: Vec::new(), free: Vec::new(), serial: 0 })
+        Ok(Self { config, lanes, waiters: Vec::new(), free: Vec::new(), serial: 0, cost: 0 })
     }
 
     /// How many calls wait.
@@ -144,6 +146,12 @@ impl<T> Queue<T> {
     /// Whether none does.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What all calls that wait are expected to cost; with [`Queue::len`] it is what
+    /// [`Ledger::cleared`](crate::ledger::Ledger::cleared) asks for.
+    pub fn cost(&self) -> u64 {
+        u64::try_from(self.cost).unwrap_or(u64::MAX)
     }
 
     /// Lets a call wait.
@@ -160,12 +168,10 @@ impl<T> Queue<T> {
             return reject(Reason::Full { waiting: self.len() }, item);
         }
         let lane = &mut self.lanes[waiter.class as usize];
-        let waiting =
-            lane.find(waiter.tenant).map_or(0, |account| lane.accounts[account as usize].waiting);
-        if waiting >= self.config.most_of_tenant {
-            return reject(Reason::TenantFull { waiting }, item);
-        }
-        let account = lane.enter(waiter.tenant);
+        let account = match lane.enter(waiter.tenant, self.config.most_of_tenant) {
+            Ok(account) => account,
+            Err(waiting) => return reject(Reason::TenantFull { waiting }, item),
+        };
         let entry = &mut lane.accounts[account as usize];
         self.serial += 1;
         let new = Slot {
@@ -191,6 +197,7 @@ impl<T> Queue<T> {
         }
         entry.last = Some(slot);
         entry.waiting += 1;
+        self.cost += u128::from(waiter.cost.max(1));
         Ok(Place { slot, serial: self.serial })
     }
 
@@ -198,7 +205,10 @@ impl<T> Queue<T> {
     ///
     /// `turn` is asked for every call in line, in order, when its turn will be, up to the new one;
     /// [`Forecast::next`](crate::ledger::Forecast::next) knows. The answer is exact if nobody else
-    /// comes; an urgent call that does may delay it.
+    /// comes; an urgent call that does may delay it. It takes a walk along the line, tens of nanoseconds for
+    /// each who waits, so ask only for a deadline that [`Ledger::cleared`] does not already show to be met.
+    ///
+    /// [`Ledger::cleared`]: crate::ledger::Ledger::cleared
     ///
     /// # Errors
     ///
@@ -304,7 +314,8 @@ impl<T> Queue<T> {
     fn take(&mut self, slot: u32) -> Option<T> {
         let entry = &mut self.waiters[slot as usize];
         let item = entry.item.take()?;
-        let Slot { class, account, previous, next, .. } = *entry;
+        let Slot { class, account, previous, next, cost, .. } = *entry;
+        self.cost -= u128::from(cost);
         let lane = &mut self.lanes[class as usize];
         let owner = &mut lane.accounts[account as usize];
         match previous {

@@ -50,24 +50,23 @@ pub(super) struct Account {
 }
 
 impl Waiting {
-    /// Where the account of a tenant is, if it waits or is remembered.
-    pub(super) fn find(&self, tenant: Tenant) -> Option<u32> {
-        self.index.get(&tenant.id).copied()
-    }
-
-    /// The account of a tenant who is about to wait.
+    /// The account of a tenant who is about to wait, or how many calls of it do if no more may.
     ///
     /// Who comes back is lifted to the least of those who wait: time away is no credit.
-    pub(super) fn enter(&mut self, tenant: Tenant) -> u32 {
+    pub(super) fn enter(&mut self, tenant: Tenant, most: usize) -> Result<u32, usize> {
         let account = self.open(tenant);
-        if self.accounts[account as usize].waiting == 0 {
+        let waiting = self.accounts[account as usize].waiting;
+        if waiting >= most {
+            return Err(waiting);
+        }
+        if waiting == 0 {
             let least = self.active.first().map_or(self.floor, |(served, _)| served);
             self.remember(account, false);
             let served = self.accounts[account as usize].served.max(least);
             self.accounts[account as usize].served = served;
             self.active.set(account, served);
         }
-        account
+        Ok(account)
     }
 
     /// A tenant has no waiting call any more.
@@ -105,7 +104,7 @@ impl Waiting {
     }
 
     fn open(&mut self, tenant: Tenant) -> u32 {
-        if let Some(account) = self.find(tenant) {
+        if let Some(account) = self.index.get(&tenant.id).copied() {
             self.accounts[account as usize].tenant = tenant;
             return account;
         }

@@ -67,8 +67,9 @@ fn play(
     let mut written = vec![Written { floors: vec![], changed: 0 }; 3];
     let (mut places, mut calls): (Vec<(&'static [u8], Place)>, Vec<Call>) = (vec![], vec![]);
     for (since, step) in steps.into_iter().enumerate() {
-        let before: Vec<_> =
-            (0..3).map(|key| cooldown.gates.get(&key).map(|gate| gate.until)).collect();
+        let before: Vec<_> = (0..3)
+            .map(|key| cooldown.gates.get(&cooldown.hasher.hash_one(key)).map(|gate| gate.until))
+            .collect();
         let mut proved: &[u8] = &[];
         let admission = match step {
             Step::Ask(which) => Some((KEYS[which], cooldown.ask(KEYS[which], now))),
@@ -125,7 +126,7 @@ fn play(
         }
         // Never earlier than before, but for proof.
         for key in 0..3_u8 {
-            let after = cooldown.gates.get(&key).map(|gate| gate.until);
+            let after = cooldown.gates.get(&cooldown.hasher.hash_one(key)).map(|gate| gate.until);
             if let (Some(before), Some(after)) = (before[usize::from(key)], after) {
                 prop_assert!(after >= before || proved.contains(&key));
             }

@@ -279,14 +279,46 @@ proptest! {
     }
 
     #[test]
+    fn l7_a_line_has_passed_within_the_bound(
+        provider in provider(),
+        lends in any::<bool>(),
+        before in vec(call(), 0..20),
+        line in vec(call(), 1..40),
+        pause in 0..90u64,
+    ) {
+        let mut now = start();
+        let mut ledger = Ledger::new(Config { lends, ..config(provider) }, now).unwrap();
+        let _open: Vec<_> = before.iter().map(|call| ledger.reserve(call, now)).collect();
+        now += Duration::from_secs(pause);
+        let mut forecast = ledger.forecast(now);
+        let (mut passed, mut tokens) = (0, 0);
+        for call in line {
+            if let Some(at) = forecast.next(&call) {
+                (passed, tokens) = (passed + 1, tokens + ledger.tokens(&call));
+                prop_assert!(at <= ledger.cleared(passed, tokens, now));
+            }
+        }
+    }
+
+    #[test]
     fn the_demand_of_streams_is_the_worst_moment(
         remaining in vec(0..500u64, 0..12),
         speed in 1..50u64,
         amount in 1..300u64,
     ) {
-        let rate = bucket::Rate::new(amount, Duration::from_secs(1)).unwrap();
+        let rate = Rate::new(amount, Duration::from_secs(1)).unwrap();
         let speed = NonZeroU64::new(speed).unwrap();
-        let demand = streams::demand(&mut remaining.clone(), speed, rate);
+        // They come and go, one has yet to come, and it does not matter which.
+        let mut streams = Streams::default();
+        for rest in &remaining {
+            streams.change(0, rest + 7);
+        }
+        for (index, rest) in remaining.iter().enumerate() {
+            streams.change(rest + 7, if index == 0 { 0 } else { *rest });
+        }
+        let demand = streams.demand(remaining.first().copied().unwrap_or(0), speed, rate);
+        streams.change(0, remaining.first().copied().unwrap_or(0));
+        prop_assert_eq!(streams.demand(0, speed, rate), demand);
         // The difference is linear between the moments at which a stream runs dry. Times are in
         // 1/speed seconds, differences in 1/speed tokens.
         let g = speed.get();

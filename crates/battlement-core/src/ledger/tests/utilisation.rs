@@ -9,7 +9,10 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use http::HeaderMap;
 
 use super::*;
-use crate::{bucket::Rate, hint};
+use crate::{
+    bucket::{Bucket, Rate},
+    hint,
+};
 
 const CALLS: usize = 5_000;
 const AMOUNT: u64 = 600_000;
@@ -39,7 +42,7 @@ fn run(mut ledger: Ledger, rate: Rate, start: Instant) -> Outcome {
     // When each call was sent, and what it uses.
     let mut sent: Vec<(Instant, u64)> = Vec::new();
     let mut open: Vec<Option<Reservation>> = Vec::new();
-    let mut arrived: Vec<Option<bucket::Reservation>> = Vec::new();
+    let mut arrived: Vec<Option<crate::bucket::Reservation>> = Vec::new();
     let mut remaining: Vec<i64> = Vec::new();
     let call = Estimate { input: INPUT, max_output: Some(MAXIMUM), ..Estimate::default() };
     let mut now = start;

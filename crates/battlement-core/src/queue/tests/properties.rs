@@ -166,6 +166,8 @@ proptest! {
                 Op::Pass(seconds) => now += Duration::from_secs(seconds),
             }
             prop_assert_eq!(queue.len(), count);
+            let waiting = queue.waiters.iter().filter(|slot| slot.item.is_some());
+            prop_assert_eq!(queue.cost(), waiting.map(|slot| slot.cost).sum::<u64>());
             prop_assert!(count <= 10 && queue.waiters.len() <= 10);
             // Those who wait, those who are remembered, and one on the way between.
             prop_assert!(queue.lanes.iter().all(|lane| lane.accounts.len() <= 10 + 3 + 1));
