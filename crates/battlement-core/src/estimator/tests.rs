@@ -60,6 +60,22 @@ fn keys_are_bounded_and_those_in_use_stay() {
 }
 
 #[test]
+fn little_room_is_left_unused() {
+    let mut estimator = estimator(1000);
+    let mut moves = 0;
+    for key in 0..1000 {
+        let before = estimator.entries.capacity();
+        estimator.learn(&key, 1);
+        let room = estimator.entries.capacity();
+        let unused = room - estimator.len();
+        assert!(unused <= 3.max(estimator.len() / 16), "{unused} of {room}");
+        moves += u32::from(room != before);
+    }
+    assert_eq!(estimator.entries.capacity(), 1000);
+    assert!(moves < 90, "{moves}");
+}
+
+#[test]
 fn out_of_range_is_refused_at_build() {
     let refused = |config| Estimator::new(config).unwrap_err();
     let config = Config::default();

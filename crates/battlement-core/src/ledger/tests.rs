@@ -250,6 +250,44 @@ fn a_stream_waits_for_others_but_not_for_itself() {
 }
 
 #[test]
+fn a_line_has_passed_when_all_that_it_costs_has_come_back() {
+    let now = start();
+    // So many calls and tokens, and after how many milliseconds they have passed.
+    let check = |limits: &[Limit], calls, tokens, expected| {
+        let mut ledger = ledger(Provider::Anthropic, limits, now);
+        let call = Estimate { input: 60, output: 200, ..Estimate::default() };
+        let _open = ledger.reserve(&call, now).unwrap();
+        let cleared = ledger.cleared(calls, tokens, now);
+        assert_eq!(cleared, now + Duration::from_millis(expected), "{limits:?}");
+    };
+    let requests = Limit::per_second(Meter::Requests, 2);
+    check(&[requests], 1, 1000, 0);
+    check(&[requests], 4, 1000, 1500);
+    let input = Limit::per_second(Meter::Input, 100);
+    check(&[input], 9, 40, 0);
+    check(&[input], 9, 50, 100);
+    check(&[requests, input], 4, 50, 1600);
+    // What is still being produced comes first: half of it in the time in which it comes back.
+    let output = Limit { burst: Some(100), ..Limit::per_second(Meter::Output, 150) };
+    check(&[output], 1, 30, 200);
+}
+
+#[test]
+fn the_tokens_of_a_call_are_those_of_the_limit_that_counts_most() {
+    let now = start();
+    let check = |provider, meters: &[Meter], expected| {
+        let limits: Vec<Limit> =
+            meters.iter().map(|meter| Limit::per_minute(*meter, 10_000)).collect();
+        let call = Estimate { input: 1000, cached_input: 200, output: 300, max_output: Some(4000) };
+        assert_eq!(ledger(provider, &limits, now).tokens(&call), expected, "{provider} {meters:?}");
+    };
+    check(Provider::Groq, &[Meter::Requests], 0);
+    check(Provider::Groq, &[Meter::Requests, Meter::Output, Meter::Input], 800);
+    check(Provider::Groq, &[Meter::Tokens, Meter::Input], 1100);
+    check(Provider::Anthropic, &[Meter::Tokens], 1100);
+}
+
+#[test]
 fn headroom_is_that_of_the_tightest_limit() {
     let now = start();
     let limits = [Limit::per_minute(Meter::Requests, 10), Limit::per_minute(Meter::Tokens, 100)];

@@ -85,7 +85,12 @@ fn what_was_charged_since_a_call_was_sent_is_subtracted() {
         ledger.heard(&first, &told(""), now);
         ledger.streamed(&first, 60, now);
     };
-    check(Provider::Anthropic, stream, 640 - 500); // Remains are rounded to thousands.
+    // Where remains are rounded to thousands.
+    check(Provider::Anthropic, stream, 640 - 500);
+    let produced = |ledger: &mut Ledger, first, now| {
+        ledger.settle(first, Actual::Used(&usage(100, 60, 0)), now);
+    };
+    check(Provider::Anthropic, produced, 640 - 500);
 }
 
 #[test]
@@ -99,6 +104,11 @@ fn a_level_that_is_too_low_is_raised_on_the_second_look() {
     check(
         "r h0:remaining-requests=10 r h1:remaining-requests=60 r h2:remaining-requests=59",
         "99 10 9 9 8 59",
+    );
+    // Also if no call is open in between.
+    check(
+        "r h0:remaining-requests=10 s0 r h1:remaining-requests=60 s1 r h2:remaining-requests=59",
+        "99 10 10 9 9 9 8 59",
     );
     // Not if something was sent in between, or the second look shows less.
     check(
