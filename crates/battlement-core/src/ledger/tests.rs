@@ -150,6 +150,19 @@ fn all_windows_must_let_a_call_pass() {
 }
 
 #[test]
+fn a_clock_that_goes_back_brings_nothing() {
+    let now = start();
+    let later = now + Duration::from_secs(10);
+    let mut ledger = ledger(Provider::Generic, &[Limit::per_second(Meter::Requests, 2)], now);
+    let call = Estimate::default();
+    let _two = [ledger.reserve(&call, later).unwrap(), ledger.reserve(&call, later).unwrap()];
+    let until = later + Duration::from_millis(500);
+    let refused = Refused::Wait { until, meter: Meter::Requests };
+    assert_eq!(ledger.reserve(&call, now).unwrap_err(), refused);
+    assert_eq!(levels(&ledger, later), [0]);
+}
+
+#[test]
 fn what_never_fits_is_refused_for_good_or_lent() {
     let now = start();
     let mut config = Config::new(Provider::Generic, vec![Limit::per_minute(Meter::Input, 100)]);

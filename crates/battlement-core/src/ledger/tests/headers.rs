@@ -69,13 +69,14 @@ fn what_was_charged_since_a_call_was_sent_is_subtracted() {
     let now = start();
     // Of a first call, after a second one was sent: 60 more are charged at its end, or produced.
     let check = |provider, end: fn(&mut Ledger, Reservation, Instant), expected| {
-        let mut ledger = ledger(provider, &[Limit::per_minute(Meter::Tokens, 1000)], now);
+        let limits = [Meter::Requests, Meter::Tokens].map(|meter| Limit::per_minute(meter, 1000));
+        let mut ledger = ledger(provider, &limits, now);
         let call = Estimate { input: 100, ..Estimate::default() };
         let first = ledger.reserve(&call, now).unwrap();
         let second = ledger.reserve(&call, now).unwrap();
         end(&mut ledger, first, now);
         ledger.heard(&second, &told("remaining-tokens=700"), now);
-        assert_eq!(levels(&ledger, now), [expected], "{provider}");
+        assert_eq!(levels(&ledger, now), [998, expected], "{provider}");
     };
     let settle = |ledger: &mut Ledger, first, now| {
         ledger.settle(first, Actual::Used(&usage(160, 0, 0)), now);
@@ -160,8 +161,8 @@ fn a_lower_limit_is_adopted_at_once_and_a_higher_one_in_steps() {
     );
     // Headers that were overtaken do not raise it.
     check(
-        "r r h1:limit-requests=20 +60 h0:limit-requests=500 h1:limit-requests=500 +60",
-        "99 98 20 20 20 20 33",
+        "r r h1:limit-requests=20 +60 h0:limit-requests=500 +60 h1:limit-requests=500 +60",
+        "99 98 20 20 20 20 20 33",
     );
     let now = start();
     let mut ledger = ledger(Provider::Generic, &[Limit::per_minute(Meter::Requests, 100)], now);
