@@ -30,3 +30,16 @@ impl Hasher for Hashed {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    #[test]
+    fn a_hash_is_taken_for_what_it_is() {
+        let map = ByHash::<()>::default();
+        assert!([0, 1, 7 << 40, u64::MAX].iter().all(|hash| map.hasher().hash_one(hash) == *hash));
+    }
+}

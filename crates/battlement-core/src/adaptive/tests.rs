@@ -21,6 +21,7 @@ fn round(limit: &mut Adaptive, now: &mut Instant, signal: Signal) -> u32 {
     let mut permits = vec![];
     while let Ok(permit) = limit.admit(*now) {
         permits.push(permit);
+        assert!(permits.len() <= 1000, "it is never full");
     }
     *now += SECOND;
     if signal == Signal::Good {
@@ -62,6 +63,16 @@ fn cubic_is_fast_then_careful_then_fast() {
     check(cubic, "-++++++++", &[70, 86, 95, 99, 99, 100, 102, 108, 121]);
 }
 
+/// Cut before it was back at its peak: others want room, so it is careful below the old peak.
+#[test]
+fn a_peak_not_reached_again_is_lowered() {
+    let cubic = Config { initial: number(100), ..Config::default() };
+    check(cubic, "--+++++++", &[70, 49, 52, 58, 59, 59, 60, 65, 75]);
+    // At the smallest limit there is nothing to give up.
+    let smallest = Config { min: number(10), initial: number(10), ..Config::default() };
+    check(smallest, "--++++", &[10, 10, 10, 10, 10, 13]);
+}
+
 #[test]
 fn stays_within_its_bounds() {
     let narrow = Config { min: number(3), max: number(6), ..Config::default() };
@@ -86,6 +97,53 @@ fn starts_again_after_a_pause() {
     assert_eq!(limit.limit(), 4);
     limit.release(permit, Signal::Neutral, now);
     assert_eq!(round(&mut limit, &mut now, Signal::Good), 8);
+}
+
+#[test]
+fn after_a_pause_it_doubles_to_where_it_was() {
+    let additive = Config { growth: Growth::Additive, ..Config::default() };
+    check(additive, "++++-.++++++", &[8, 16, 32, 64, 44, 4, 8, 16, 32, 45, 46, 47]);
+}
+
+/// Calls that take so long to their first token, one after the other.
+fn converse(limit: &mut Adaptive, now: &mut Instant, first_tokens: &[Duration]) {
+    for first_token in first_tokens {
+        let permit = limit.admit(*now).unwrap();
+        *now += *first_token;
+        limit.release(permit, Signal::Good, *now);
+    }
+}
+
+/// How many cuts are made when twelve calls are refused, so far apart.
+fn refuse(limit: &mut Adaptive, now: &mut Instant, apart: Duration) -> u64 {
+    let before = limit.cuts();
+    for _ in 0..12 {
+        let permit = limit.admit(*now).unwrap();
+        limit.release(permit, Signal::Overload, *now);
+        *now += apart;
+    }
+    limit.cuts() - before
+}
+
+#[test]
+fn an_epoch_is_the_usual_time_to_a_first_token() {
+    let check = |pattern: &[Duration], apart: Duration, expected: u64| {
+        let mut now = start();
+        let mut limit = Adaptive::new(Config::default(), now).unwrap();
+        converse(&mut limit, &mut now, &pattern.repeat(400 / pattern.len()));
+        assert_eq!(refuse(&mut limit, &mut now, apart), expected, "{pattern:?}");
+    };
+    let quick = SECOND / 10;
+    check(&[quick], SECOND, 12);
+    check(&[quick], SECOND / 2, 6);
+    // Ten seconds, give or take a step of learning: of calls four seconds apart every third.
+    check(&[10 * SECOND], 4 * SECOND, 4);
+    check(&[10 * SECOND], 11 * SECOND, 12);
+    // A few that are slow do not make it long, nor a few that are quick make it short.
+    check(&[quick, quick, 10 * SECOND], SECOND, 12);
+    check(&[quick, 10 * SECOND, 10 * SECOND], 4 * SECOND, 4);
+    // A minute at most.
+    check(&[300 * SECOND], 61 * SECOND, 12);
 }
 
 #[test]
@@ -120,6 +178,12 @@ fn settings_are_checked() {
         Config { idle: Duration::ZERO, ..Config::default() },
         "idle of 0ns is not from 1 ms to 1 day",
     );
+    let day = Duration::from_secs(86_400);
+    check(
+        Config { epoch: day + SECOND, ..Config::default() },
+        "epoch of 86401s is not from 1 ms to 1 day",
+    );
+    assert!(Adaptive::new(Config { epoch: day, idle: day, ..Config::default() }, start()).is_ok());
 }
 
 #[test]

@@ -92,6 +92,25 @@ fn an_uncertain_cost_is_never_given_back() {
 }
 
 #[test]
+fn what_is_left_of_the_limits() {
+    let limits = Limits::new(7).unwrap().tokens(100);
+    assert_eq!(limits.attempts(), 7);
+    let mut ledger = Ledger::new(limits);
+    assert_eq!(ledger.tokens_left(), Some(100));
+    let attempt = ledger.begin(Role::First, None, 30, start()).unwrap();
+    assert_eq!(ledger.tokens_left(), Some(70));
+    ledger.settle(attempt, sent(Some(20)), start());
+    assert_eq!(ledger.tokens_left(), Some(80));
+    let overrun = ledger.begin(Role::Retry, None, 80, start()).unwrap();
+    ledger.settle(overrun, sent(Some(500)), start());
+    assert_eq!(ledger.tokens_left(), Some(0));
+    assert_eq!(Ledger::new(Limits::default()).tokens_left(), None);
+    assert!(!ledger.is_committed());
+    ledger.commit();
+    assert!(ledger.is_committed());
+}
+
+#[test]
 fn waits_are_bounded_together() {
     let mut ledger = Ledger::new(Limits::default().waiting(5 * SECOND));
     assert_eq!(ledger.wait(3 * SECOND), Ok(()));

@@ -87,6 +87,17 @@ fn a_hint_does_not_stretch_our_own_waits() {
 }
 
 #[test]
+fn a_series_counts_what_was_waited() {
+    let (backoff, mut series) = (with(Jitter::Full), Series::default());
+    let mut count = |hint| {
+        let _wait = backoff.wait(&mut series, Trouble::Overloaded, hint, &mut Fixed(1.0));
+        series.count()
+    };
+    assert_eq!([count(None), count(Some(SECOND)), count(None)], [1, 2, 3]);
+    assert_eq!(count(Some(121 * SECOND)), 3, "nobody waits for what is too long");
+}
+
+#[test]
 fn a_whole_second_keeps_its_fractions() {
     let mut random = Seeded(5);
     let backoff = with(Jitter::Full);

@@ -88,7 +88,7 @@ fn weight(age: Duration, half_life: Duration) -> f64 {
 /// The probability that a draw from `Beta(a, b)` is above `x`, for `a, b >= 1` and `0 < x < 1`.
 ///
 /// The continued fraction of the regularized incomplete beta function (DLMF 8.17.22), evaluated by
-/// the modified method of Lentz. It converges in about `sqrt(max(a, b))` steps on the side of the
+/// the method of Lentz. It converges in about `sqrt(max(a, b))` steps on the side of the
 /// mean that is chosen here.
 pub(super) fn upper_tail(a: f64, b: f64, x: f64) -> f64 {
     let scale =
@@ -100,23 +100,22 @@ pub(super) fn upper_tail(a: f64, b: f64, x: f64) -> f64 {
     }
 }
 
+/// Where `upper_tail` asks for it no denominator is zero, so none is kept away from it.
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
-    const TINY: f64 = 1e-300;
     // Enough for a million results; what is left after them is below any confidence one can ask for.
     const STEPS: u32 = 2000;
-    let away_from_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut c = 1.0;
-    let mut d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
+    let mut d = 1.0 / (1.0 - (a + b) * x / (a + 1.0));
     let mut result = d;
     for step in 1..=STEPS {
         let m = f64::from(step);
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / away_from_zero(1.0 + even * d);
-        c = away_from_zero(1.0 + even / c);
+        d = 1.0 / (1.0 + even * d);
+        c = 1.0 + even / c;
         result *= d * c;
         let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / away_from_zero(1.0 + odd * d);
-        c = away_from_zero(1.0 + odd / c);
+        d = 1.0 / (1.0 + odd * d);
+        c = 1.0 + odd / c;
         result *= d * c;
         if (d * c - 1.0).abs() < 1e-12 {
             break;

@@ -252,3 +252,27 @@ impl<K> Slot<K> {
         self.lives = self.lives.max(lives);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_is_left_unused() {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let now = Instant::now();
+        let limit = std::num::NonZeroU32::MIN.saturating_add(999);
+        let mut breakers = Registry::new(Config::default(), limit).unwrap();
+        let mut moves = 0;
+        for key in 0..1000 {
+            let before = breakers.slots.capacity();
+            breakers.open(&key, None, now);
+            let room = breakers.slots.capacity();
+            let unused = room - breakers.len();
+            assert!(unused <= 3.max(breakers.len() / 4), "{unused} of {room}");
+            moves += u32::from(room != before);
+        }
+        assert_eq!(breakers.slots.capacity(), 1000);
+        assert!(moves < 30, "{moves}");
+    }
+}

@@ -8,6 +8,9 @@ use crate::{Code, ErrorClass, FinishClass, Outcome, random::Seeded};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// More failures than any breaker here puts up with.
+const ENOUGH: usize = 100;
+
 /// Opens for 2, 4, 8, 8, … seconds; one good probe within 5 seconds closes; nothing is held back.
 fn config() -> Config {
     Config {
@@ -95,6 +98,11 @@ fn trips_on_evidence_not_on_one_failure() {
     check("+--+--+--+--+--+--+--+--+--m", &("A".repeat(27) + "O"));
     // Half of them fail, which is not more than half.
     check(&"+-".repeat(200), &"A".repeat(400));
+    // A tenth is not more than a tenth, however little it takes to be sure.
+    let one_in_ten = Config { threshold: 0.1, confidence: 0.5, ..config() };
+    check_with(one_in_ten, "++++++++++ -m", "AAAAAAAAAA AC");
+    check_with(one_in_ten, "+++++++++ -m", "AAAAAAAAA AC");
+    check_with(one_in_ten, "++++++++ -m", "AAAAAAAA AO");
 }
 
 #[test]
@@ -238,7 +246,15 @@ fn settings_are_checked() {
         open(OpenTime { first: 61 * SECOND, ..times }),
         "longest open time 60s is shorter than the first, 61s",
     );
-    assert!(Breaker::new(Config { ramp: Duration::ZERO, ..default() }, start()).is_ok());
+    let month = Duration::from_secs(30 * 86_400);
+    check(
+        Config { half_open_max_age: month + SECOND, ..default() },
+        "half_open_max_age of 2592001s is not from 1 ms to 30 days",
+    );
+    let accept = |config: Config| assert!(Breaker::new(config, start()).is_ok(), "{config:?}");
+    accept(Config { half_open_max_age: month, ..default() });
+    accept(Config { ramp: Duration::ZERO, ..default() });
+    accept(open(OpenTime { first: 60 * SECOND, ..times }));
 }
 
 #[test]
@@ -249,9 +265,11 @@ fn open_times_are_drawn_and_bounded() {
         let (mut now, mut random) = (began, Seeded(seed));
         let mut breaker = Breaker::new(Config::default(), now).unwrap();
         for expected in [5, 10, 20, 40, 60, 60, 60] {
-            while let Ok(ticket) = breaker.admit(now, &mut random) {
+            for _ in 0..ENOUGH {
+                let Ok(ticket) = breaker.admit(now, &mut random) else { break };
                 breaker.settle(ticket, Health::Bad, now, &mut random);
             }
+            assert_eq!(breaker.mode(), Mode::Open);
             let until = breaker.snapshot(now).until.unwrap();
             let time = until - now;
             assert!(time >= expected * SECOND / 2 && time <= expected * SECOND, "{time:?}");
@@ -279,16 +297,20 @@ fn a_snapshot_tells_it_all() {
     let _running = breaker.admit(now, &mut random).unwrap();
     now += 30 * SECOND;
     let closed = breaker.snapshot(now);
+    assert_eq!(closed.mode.as_str(), "closed");
     assert_eq!((closed.good, closed.bad), (0.5, 1.0));
     assert_eq!((closed.streak, closed.undecided, closed.trips), (2, 1, 0));
     assert_eq!((closed.mode, closed.until, closed.allowed), (Mode::Closed, None, None));
     breaker.open(Some(now + SECOND));
     let open = breaker.snapshot(now);
-    assert_eq!((open.mode, open.generation), (Mode::Open, 1));
+    assert_eq!(open.mode.as_str(), "open");
+    assert_eq!((open.mode, open.generation, breaker.generation()), (Mode::Open, 1, 1));
     assert_eq!(open.until, Some(began + 31 * SECOND));
     now += SECOND;
     let mut probe = breaker.admit(now, &mut random).unwrap();
+    assert_eq!(breaker.generation(), 2);
     let half_open = breaker.snapshot(now);
+    assert_eq!(half_open.mode.as_str(), "half_open");
     assert_eq!((half_open.mode, half_open.undecided), (Mode::HalfOpen, 1));
     assert_eq!(half_open.until, Some(now + 5 * SECOND));
     breaker.first_content(&mut probe, now, &mut random);
@@ -362,4 +384,19 @@ fn the_tail_of_beta() {
     check(3.0, 3.0, 0.2, 0.94208);
     check(1e6, 1.0, 0.5, 1.0);
     check(1.0, 1e6, 0.5, 0.0);
+    // For whole numbers: the chance of fewer than `a` successes in `a + b - 1` trials.
+    let shares: [f64; 11] = [0.001, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999];
+    for (a, b) in (1..=30).flat_map(|a| (1..=30).map(move |b| (a, b))) {
+        for x in shares {
+            let trials = a + b - 1;
+            let mut chance = (1.0 - x).powi(trials);
+            let mut sum = chance;
+            for successes in 1..a {
+                let others = f64::from(trials - successes + 1);
+                chance *= others / f64::from(successes) * x / (1.0 - x);
+                sum += chance;
+            }
+            check(f64::from(a), f64::from(b), x, sum);
+        }
+    }
 }

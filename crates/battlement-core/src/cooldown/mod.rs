@@ -276,7 +276,7 @@ impl<K: Eq + Hash> Cooldown<K> {
     fn ask_but(&mut self, hashes: &[u64], redeemed: Option<usize>, now: Instant) -> Admission {
         match self.latest(hashes, now, redeemed) {
             // The common case: nothing is known against any of them.
-            None if redeemed.is_none() => return Admission::Go(self.force()),
+            None => return Admission::Go(self.force()),
             Some((at, index)) if at > now => {
                 // A place at the last to open will do; the others are asked again then.
                 let mut generation = 0;

@@ -211,6 +211,30 @@ fn a_flood_of_keys_takes_no_more_than_its_room() {
 }
 
 #[test]
+fn room_is_made_by_those_who_open_first() {
+    let (now, mut random) = (start(), Seeded(1));
+    let limits = Config { keys: NonZeroU32::new(100).unwrap(), ..config() };
+    // The waits of a hundred keys in seconds, and who is left when another one comes.
+    let mut check = |hint: fn(u32) -> u32, is_left: fn(u32) -> bool| {
+        let mut cooldown: Cooldown<u32> = Cooldown::new(limits).unwrap();
+        assert!(cooldown.is_empty());
+        let pass = cooldown.force();
+        for key in 0..100 {
+            cooldown.throttled(&key, &pass, Some(hint(key) * SECOND), now, &mut random);
+        }
+        // Who is known needs no room.
+        cooldown.throttled(&99, &cooldown.force(), Some(hint(99) * SECOND), now, &mut random);
+        assert_eq!((cooldown.len(), cooldown.is_empty()), (100, false));
+        cooldown.throttled(&100, &pass, Some(SECOND), now, &mut random);
+        assert_eq!(cooldown.len(), 75);
+        let is_kept = |key: u32| cooldown.snapshot(&key, now).is_some();
+        assert!((0..=100).filter(|key| is_left(*key)).all(is_kept));
+    };
+    check(|key| 60 + key, |key| key >= 26);
+    check(|_| 60, |key| key == 100);
+}
+
+#[test]
 fn settings_are_checked() {
     let check = |config: Config, expected: &str| {
         let error = Cooldown::<u8>::new(config).unwrap_err();
@@ -223,6 +247,14 @@ fn settings_are_checked() {
         Config { unhinted: 31 * SECOND, ..config() },
         "longest wait 30s without a hint is shorter than the first, 31s",
     );
+    let month = Duration::from_secs(30 * 86_400);
+    check(
+        Config { longest: month + SECOND, ..config() },
+        "longest of 2592001s is not from 1 ms to 30 days",
+    );
+    let accept = |config: Config| assert!(Cooldown::<u8>::new(config).is_ok(), "{config:?}");
+    accept(Config { longest: month, ..config() });
+    accept(Config { unhinted: 30 * SECOND, ..config() });
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn what_changes_is_learnt_anew() {
 #[test]
 fn keys_are_bounded_and_those_in_use_stay() {
     let mut estimator = estimator(8);
+    assert!(estimator.is_empty());
     for _ in 0..30 {
         estimator.learn(&"busy", 10);
     }
@@ -55,7 +56,23 @@ fn keys_are_bounded_and_those_in_use_stay() {
         estimator.learn(&passing, 1);
         assert_eq!(estimator.expected(&"busy", None), 10);
     }
-    assert_eq!((estimator.len(), estimator.index.len()), (8, 8));
+    assert_eq!((estimator.len(), estimator.index.len(), estimator.is_empty()), (8, 8, false));
+}
+
+#[test]
+fn little_room_is_left_unused() {
+    let mut estimator = estimator(1000);
+    let mut moves = 0;
+    for key in 0..1000 {
+        let before = estimator.entries.capacity();
+        estimator.learn(&key, 1);
+        let room = estimator.entries.capacity();
+        let unused = room - estimator.len();
+        assert!(unused <= 3.max(estimator.len() / 16), "{unused} of {room}");
+        moves += u32::from(room != before);
+    }
+    assert_eq!(estimator.entries.capacity(), 1000);
+    assert!(moves < 90, "{moves}");
 }
 
 #[test]

@@ -119,6 +119,19 @@ mod tests {
         assert_eq!(times.count(), 203_000);
     }
 
+    /// Weights that only grow have to be scaled down now and then, here after some 13,800 times.
+    #[test]
+    fn no_single_observation_weighs_much() {
+        let mut times = Times::default();
+        (0..2_000).for_each(|_| times.add(Duration::from_secs(1)));
+        for _ in 0..2_500 {
+            (0..9).for_each(|_| times.add(Duration::from_secs(1)));
+            times.add(Duration::from_secs(10));
+            assert!(times.quantiles([0.8])[0] < Duration::from_secs(2));
+        }
+        assert!(times.quantiles([0.95])[0] > Duration::from_secs(9));
+    }
+
     proptest! {
         /// Against a list in which each time counts as often as it came; few enough not to fade.
         #[test]

@@ -92,6 +92,8 @@ fn what_is_not_known_is_never_refunded() {
     check_end(Provider::Groq, Actual::AtLeast(&usage(90, 20, 0)), [1, 150]);
     check_end(Provider::Groq, Actual::AtLeast(&usage(100, 90, 0)), [1, 190]);
     check_end(Provider::Groq, Actual::AtLeast(&none), [1, 150]);
+    check_end(Provider::Groq, Actual::AtLeast(&Usage { input: Some(400), ..none }), [1, 400]);
+    check_end(Provider::Groq, Actual::AtLeast(&Usage { output: Some(300), ..none }), [1, 300]);
     check_end(Provider::Groq, Actual::Unknown, [1, 150]);
     check_end(Provider::OpenAi, Actual::Unsent, [0, 0]);
     check_end(Provider::OpenAi, Actual::Rejected, [1, 100]);
@@ -145,6 +147,19 @@ fn all_windows_must_let_a_call_pass() {
     // A third of a day, as the day's window refills all the time.
     assert_eq!(ledger.check(&call, later).unwrap_err(), wait(Duration::from_secs(28_800)));
     assert_eq!(levels(&ledger, later), [0, 0]);
+}
+
+#[test]
+fn a_clock_that_goes_back_brings_nothing() {
+    let now = start();
+    let later = now + Duration::from_secs(10);
+    let mut ledger = ledger(Provider::Generic, &[Limit::per_second(Meter::Requests, 2)], now);
+    let call = Estimate::default();
+    let _two = [ledger.reserve(&call, later).unwrap(), ledger.reserve(&call, later).unwrap()];
+    let until = later + Duration::from_millis(500);
+    let refused = Refused::Wait { until, meter: Meter::Requests };
+    assert_eq!(ledger.reserve(&call, now).unwrap_err(), refused);
+    assert_eq!(levels(&ledger, later), [0]);
 }
 
 #[test]
@@ -221,6 +236,71 @@ fn streams_that_the_rate_can_feed_are_let_through() {
 }
 
 #[test]
+fn of_a_stream_that_ended_without_a_count_what_was_seen_is_charged() {
+    let now = start();
+    let mut ledger = ledger(Provider::Anthropic, &[Limit::per_minute(Meter::Output, 1000)], now);
+    let call = Estimate { output: 50, ..Estimate::default() };
+    let reservation = ledger.reserve(&call, now).unwrap();
+    ledger.streamed(&reservation, 20, now);
+    ledger.settle(reservation, Actual::Unknown, now);
+    assert_eq!(levels(&ledger, now), [980]);
+}
+
+#[test]
+fn a_stream_waits_for_others_but_not_for_itself() {
+    let now = start();
+    // A stream of 300 a second outruns the limit by half of what it produces.
+    let limit = Limit { burst: Some(100), ..Limit::per_second(Meter::Output, 150) };
+    let mut ledger = ledger(Provider::Anthropic, &[limit], now);
+    let call = |output| Estimate { output, ..Estimate::default() };
+    let refused = Refused::TooLarge { meter: Meter::Output, cost: 202, burst: 100 };
+    assert_eq!(ledger.check(&call(202), now), Err(refused));
+    let _open = ledger.reserve(&call(200), now).unwrap();
+    // Both together produce 400 in the time in which 100 come back: 200 more than the burst.
+    let until = now + Duration::from_nanos(1_333_333_334);
+    let refused = Refused::Wait { until, meter: Meter::Output };
+    assert_eq!(ledger.check(&call(200), now), Err(refused));
+}
+
+#[test]
+fn a_line_has_passed_when_all_that_it_costs_has_come_back() {
+    let now = start();
+    // So many calls and tokens, and after how many milliseconds they have passed.
+    let check = |limits: &[Limit], calls, tokens, expected| {
+        let mut ledger = ledger(Provider::Anthropic, limits, now);
+        let call = Estimate { input: 60, output: 200, ..Estimate::default() };
+        let _open = ledger.reserve(&call, now).unwrap();
+        let cleared = ledger.cleared(calls, tokens, now);
+        assert_eq!(cleared, now + Duration::from_millis(expected), "{limits:?}");
+    };
+    let requests = Limit::per_second(Meter::Requests, 2);
+    check(&[requests], 1, 1000, 0);
+    check(&[requests], 4, 1000, 1500);
+    let input = Limit::per_second(Meter::Input, 100);
+    check(&[input], 9, 40, 0);
+    check(&[input], 9, 50, 100);
+    check(&[requests, input], 4, 50, 1600);
+    // What is still being produced comes first: half of it in the time in which it comes back.
+    let output = Limit { burst: Some(100), ..Limit::per_second(Meter::Output, 150) };
+    check(&[output], 1, 30, 200);
+}
+
+#[test]
+fn the_tokens_of_a_call_are_those_of_the_limit_that_counts_most() {
+    let now = start();
+    let check = |provider, meters: &[Meter], expected| {
+        let limits: Vec<Limit> =
+            meters.iter().map(|meter| Limit::per_minute(*meter, 10_000)).collect();
+        let call = Estimate { input: 1000, cached_input: 200, output: 300, max_output: Some(4000) };
+        assert_eq!(ledger(provider, &limits, now).tokens(&call), expected, "{provider} {meters:?}");
+    };
+    check(Provider::Groq, &[Meter::Requests], 0);
+    check(Provider::Groq, &[Meter::Requests, Meter::Output, Meter::Input], 800);
+    check(Provider::Groq, &[Meter::Tokens, Meter::Input], 1100);
+    check(Provider::Anthropic, &[Meter::Tokens], 1100);
+}
+
+#[test]
 fn headroom_is_that_of_the_tightest_limit() {
     let now = start();
     let limits = [Limit::per_minute(Meter::Requests, 10), Limit::per_minute(Meter::Tokens, 100)];
@@ -245,7 +325,16 @@ fn contradictions_are_refused_at_build() {
         refused(config(&[Limit::per_minute(Meter::Input, 0)])),
         InvalidLedger::Rate { meter: Meter::Input, source: InvalidRate::Amount(0) }
     );
-    assert_eq!(refused(Config { max_open: 0, ..config(&[requests]) }), InvalidLedger::MaxOpen(0));
+    let periods = |count| {
+        let limit = |seconds| Limit { period: Duration::from_secs(seconds), ..requests };
+        Ledger::new(config(&(1..=count).map(limit).collect::<Vec<_>>()), start())
+    };
+    assert!(periods(8).is_ok());
+    assert_eq!(periods(9).unwrap_err(), InvalidLedger::Limits(9));
+    let open = |max_open| Config { max_open, ..config(&[requests]) };
+    assert_eq!(refused(open(0)), InvalidLedger::MaxOpen(0));
+    assert_eq!(refused(open((1 << 24) + 1)), InvalidLedger::MaxOpen((1 << 24) + 1));
+    assert!(Ledger::new(open(1 << 24), start()).is_ok());
     let mut weightless = config(&[requests]);
     weightless.charging.output_weight = 0;
     assert_eq!(refused(weightless), InvalidLedger::OutputWeight);

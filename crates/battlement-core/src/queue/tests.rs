@@ -77,6 +77,18 @@ fn the_urgent_goes_first_but_everyone_gets_a_share() {
     check("d1:2 i1 i1 i1 i1 i1 i1 i1 i1 i1 i1 i1", "bcdefghijkal");
     // Nothing is owed to a class that does not wait.
     check("i1 i1 i1 i1 i1 i1 p p p p p p d1 i1", "abcdefhg");
+    // Nor to one that left and came back; but to one in which somebody else still waits.
+    check("d1 i1 i1 i1 i1 i1 i1 i1 i1 i1 i1 p p p p -a d1", "bcdefghijlk");
+    check("d1 d2 i1 i1 i1 i1 i1 i1 i1 p p p p -a", "cdefgbhi");
+}
+
+#[test]
+fn of_two_that_are_owed_a_call_the_one_that_is_owed_more_goes_first() {
+    // After the first call 20 are owed to the deferred one, and 5 to the batch.
+    check("i1:100 i1:100 d1:19 b1:1", "adcb");
+    check("i1:100 i1:100 d1:16 b1:2", "acdb");
+    // Of equals, the more urgent.
+    check("i1:100 i1:100 d1:19 b1:4", "acdb");
 }
 
 #[test]
@@ -97,6 +109,42 @@ fn who_comes_back_has_no_credit_and_who_leaves_no_gain() {
 fn what_was_not_expected_is_charged_and_paid_back() {
     check("i1 i1 i2 i2 +1:9", "cdab");
     check("i1 i1 i2:2 i2:2 p p +2:-2", "acdb");
+    // What passed without waiting counts, too.
+    check("+1:5 i2 i2 i2 i1", "abcd");
+    check("+1:5 +1:-5 i2 i2 i2 i1", "adbc");
+}
+
+#[test]
+fn tenants_who_come_and_go_are_forgotten_in_time() {
+    let now = start();
+    let mut queue = Queue::new(Config { most_idle: 10, ..Config::default() }).unwrap();
+    let come_and_go = |queue: &mut Queue<_>, tenant| {
+        let _place = queue.push(waiter(Lane::Batch, tenant, 1), (), now).unwrap();
+        queue.pop(now, |_| ());
+        assert!(queue.is_empty());
+    };
+    for tenant in 0..100 {
+        queue.charge(Lane::Batch, Tenant::new(tenant), 50);
+        come_and_go(&mut queue, 1000 + tenant);
+        come_and_go(&mut queue, 1);
+        assert!(queue.lanes[2].accounts.len() <= 12);
+    }
+}
+
+#[test]
+fn who_was_served_much_is_remembered_however_many_come_and_go() {
+    let now = start();
+    let mut queue = Queue::new(Config { most_idle: 2, ..Config::default() }).unwrap();
+    queue.charge(Lane::Batch, Tenant::new(1), 1000);
+    for _ in 0..100 {
+        let _place = queue.push(waiter(Lane::Batch, 2, 1), 'a', now).unwrap();
+        queue.pop(now, |_| ());
+    }
+    for (tenant, name) in [(3, 'b'), (3, 'c'), (1, 'd')] {
+        let _place = queue.push(waiter(Lane::Batch, tenant, 1), name, now).unwrap();
+    }
+    assert!(!queue.is_empty());
+    assert_eq!(queue.line().collect::<String>(), "bcd");
 }
 
 #[test]

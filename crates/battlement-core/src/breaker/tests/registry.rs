@@ -6,9 +6,11 @@ fn registry(limit: u32) -> Registry<u32> {
 
 fn fail(breakers: &mut Registry<u32>, key: u32, now: Instant) {
     let mut random = Seeded(1);
-    while let Ok(ticket) = breakers.admit(&key, now, &mut random) {
+    for _ in 0..ENOUGH {
+        let Ok(ticket) = breakers.admit(&key, now, &mut random) else { return };
         breakers.settle(&key, ticket, Health::Bad, now, &mut random);
     }
+    panic!("it never opens");
 }
 
 fn succeed(breakers: &mut Registry<u32>, key: u32, now: Instant) {
@@ -21,6 +23,7 @@ fn succeed(breakers: &mut Registry<u32>, key: u32, now: Instant) {
 fn keys_do_not_touch_each_other() {
     let now = start();
     let mut breakers = registry(10);
+    assert_eq!((breakers.len(), breakers.is_empty()), (0, true));
     fail(&mut breakers, 1, now);
     succeed(&mut breakers, 2, now);
     assert_eq!(breakers.snapshot(&1, now).unwrap().mode, Mode::Open);
@@ -48,6 +51,32 @@ fn a_flood_of_keys_forgets_neither_the_open_nor_the_busy() {
     }
     assert!(breakers.snapshot(&1, now).is_none());
     assert_eq!(breakers.len(), 100);
+}
+
+#[test]
+fn a_call_speaks_before_it_ends() {
+    let (now, mut random) = (start(), Seeded(1));
+    let mut breakers = registry(10);
+    let mut tickets: Vec<_> =
+        (0..4).map(|_| breakers.admit(&1, now, &mut random).unwrap()).collect();
+    for ticket in &mut tickets {
+        breakers.slow(&1, ticket, now, &mut random);
+    }
+    assert_eq!(breakers.snapshot(&1, now).unwrap().mode, Mode::Open);
+    let now = now + 2 * SECOND;
+    let mut probe = breakers.admit(&1, now, &mut random).unwrap();
+    breakers.first_content(&1, &mut probe, now, &mut random);
+    assert_eq!(breakers.snapshot(&1, now).unwrap().mode, Mode::Closed);
+}
+
+#[test]
+fn of_many_that_are_open_the_oldest_goes() {
+    let (now, mut random) = (start(), Seeded(1));
+    let mut breakers = registry(100);
+    (0..100).for_each(|key| fail(&mut breakers, key, now));
+    let _ticket = breakers.admit(&100, now, &mut random).unwrap();
+    assert!(breakers.snapshot(&0, now).is_none());
+    assert!((1..100).all(|key| breakers.snapshot(&key, now).is_some()));
 }
 
 #[test]

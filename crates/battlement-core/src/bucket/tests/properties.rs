@@ -11,6 +11,7 @@ enum Op {
     Take(u64),
     Charge(u64),
     Reserve(u64),
+    ReserveAnyway(u64),
     /// Which open reservation, and its true cost in percent of what was reserved.
     Settle(usize, u64),
     Keep(usize),
@@ -46,6 +47,14 @@ fn anything() -> impl Strategy<Value = Op> {
         1 => (1..200u64, 1..200u64).prop_map(|(amount, burst)| Op::Change(amount, burst)),
         1 => (-50..100i64).prop_map(Op::Lower),
         1 => (0..50u64).prop_map(Op::Raise),
+    ]
+}
+
+/// So that dozens are open at once, whatever the limit.
+fn crowd() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        5 => (0..60u64).prop_map(Op::ReserveAnyway),
+        5 => anything(),
     ]
 }
 
@@ -100,6 +109,11 @@ impl Run {
                     self.open.push((reservation, self.events.len(), cost));
                     self.note(Event::Charge(cost));
                 }
+            }
+            Op::ReserveAnyway(cost) => {
+                let reservation = self.bucket.reserve_anyway(cost, now);
+                self.open.push((reservation, self.events.len(), cost));
+                self.note(Event::Charge(cost));
             }
             Op::Settle(which, percent) if !self.open.is_empty() => {
                 let (reservation, event, reserved) = self.open.swap_remove(which % self.open.len());
@@ -205,6 +219,15 @@ proptest! {
             run.step(op);
             prop_assert_eq!(run.bucket.tank.credits(passed(run.bucket.at, run.latest)), run.replay());
             prop_assert_eq!(run.bucket.open(), run.open.len());
+        }
+    }
+
+    #[test]
+    fn settled_costs_count_so_in_a_crowd_too(rate in rates(), ops in vec(crowd(), 50..200)) {
+        let mut run = Run::new(rate);
+        for op in ops {
+            run.step(op);
+            prop_assert_eq!(run.bucket.tank.credits(passed(run.bucket.at, run.latest)), run.replay());
         }
     }
 

@@ -311,10 +311,10 @@ proptest! {
         // They come and go, one has yet to come, and it does not matter which.
         let mut streams = Streams::default();
         for rest in &remaining {
-            streams.change(0, rest + 7);
+            streams.change(0, rest ^ 7);
         }
         for (index, rest) in remaining.iter().enumerate() {
-            streams.change(rest + 7, if index == 0 { 0 } else { *rest });
+            streams.change(rest ^ 7, if index == 0 { 0 } else { *rest });
         }
         let demand = streams.demand(remaining.first().copied().unwrap_or(0), speed, rate);
         streams.change(0, remaining.first().copied().unwrap_or(0));
