@@ -30,7 +30,7 @@ const MARGIN: u64 = 100;
 pub(super) struct Gauge {
     /// All that was ever charged at admission or as it was produced.
     pub(super) charged: u128,
-    configured: Rate,
+    pub(super) configured: Rate,
     /// The latest call whose headers were read.
     latest: u64,
     /// How many looks in a row showed more than we believe.
