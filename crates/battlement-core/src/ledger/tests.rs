@@ -122,6 +122,16 @@ fn burndown_and_unset_maxima_are_reserved() {
 }
 
 #[test]
+fn openai_reserves_no_maximum_that_a_call_does_not_name() {
+    let now = start();
+    let limits = [Limit::per_minute(Meter::Tokens, 30_000)];
+    let mut ledger = ledger(Provider::OpenAi, &limits, now);
+    let call = Estimate { input: 100, output: 400, ..Estimate::default() };
+    let _open = ledger.reserve(&call, now).unwrap();
+    assert_eq!(levels(&ledger, now), [30_000 - 400]);
+}
+
+#[test]
 fn a_limit_changes_and_what_is_spent_stays_spent() {
     let now = start();
     let limits = [Limit::per_minute(Meter::Requests, 10), Limit::per_minute(Meter::Input, 100)];
