@@ -16,7 +16,7 @@ use super::{Body, Guard, Settling, reading::Reading};
 use crate::{call::Attempt, drive::Drive, error::BoxError};
 
 /// Puts the body of an answer under observation, unless it is already, and the guard at its end.
-pub(crate) fn watch<R, G>(response: Response<R>, settling: Settling<G>) -> Response<Body<R, G>>
+pub(crate) fn watch<R, G>(response: Response<R>, mut settling: Settling<G>) -> Response<Body<R, G>>
 where
     R: http_body::Body,
     G: Guard,
@@ -28,6 +28,7 @@ where
         parts.extensions.insert(attempt.clone());
         Box::new(reading)
     });
+    settling.head(&parts);
     Response::from_parts(parts, Body::new(body, reading, settling))
 }
 

@@ -1,9 +1,14 @@
 //! What a layer has to give back when an attempt is over.
 
+use http::response::Parts;
+
 use crate::call::{Attempt, Progress};
 
 /// What a layer owns for the time of an attempt: a permit, a reservation, a ticket.
 pub trait Guard {
+    /// The head of the answer is there.
+    fn head(&mut self, _attempt: &Attempt, _head: &Parts) {}
+
     /// The answer has shown something new.
     fn progress(&mut self, _attempt: &Attempt, _progress: Progress) {}
 
@@ -37,6 +42,13 @@ impl<G: Guard> Settling<G> {
 
     pub(crate) fn guard(&mut self) -> Option<&mut G> {
         self.guard.as_mut()
+    }
+
+    /// Shows the guard the head of the answer.
+    pub(crate) fn head(&mut self, head: &Parts) {
+        if let Some(guard) = &mut self.guard {
+            guard.head(&self.attempt, head);
+        }
     }
 
     /// Shows the guard what is new.
