@@ -3,6 +3,7 @@
 mod clock;
 mod drive;
 mod hold;
+mod line;
 mod seed;
 #[cfg(test)]
 #[allow(dead_code, reason = "each layer uses some of it")]
