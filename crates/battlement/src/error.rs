@@ -74,6 +74,7 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
+    crate::concurrency::Rejected,
 }
 
 impl crate::call::Unreadable {

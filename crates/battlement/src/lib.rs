@@ -11,6 +11,7 @@ mod testing;
 
 pub mod breaker;
 pub mod call;
+pub mod concurrency;
 pub mod error;
 pub mod events;
 pub mod observe;
