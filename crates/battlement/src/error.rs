@@ -75,6 +75,7 @@ ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
     crate::concurrency::Rejected,
+    crate::rate_limit::Rejected,
 }
 
 impl crate::call::Unreadable {

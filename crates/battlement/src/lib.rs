@@ -15,6 +15,7 @@ pub mod concurrency;
 pub mod error;
 pub mod events;
 pub mod observe;
+pub mod rate_limit;
 
 pub use battlement_core as core;
 #[doc(inline)]
