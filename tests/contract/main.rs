@@ -203,7 +203,11 @@ contracts! {
     deadline: battlement::deadline::DeadlineLayer::new();
     retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
+    rate_limit: battlement::rate_limit::RateLimitLayer::new(
+        battlement::rate_limit::Config::new(battlement_core::Provider::OpenAi).requests_per_minute(1_000_000)
+    ).unwrap();
     breaker: battlement::breaker::BreakerLayer::new(Default::default()).unwrap();
+    concurrency: battlement::concurrency::ConcurrencyLayer::new(1).unwrap();
     timeout: battlement::timeout::TimeoutLayer::default();
     finish: battlement::finish::FinishLayer::new();
 }

@@ -21,21 +21,26 @@ pub(crate) fn run() -> Result {
         let package = ["--package", "battlement-tests", "--test", "hostile"];
         passed(cargo(&["test", "--release"]).args(package))
     });
-    // Every interleaving of two threads, for what is shared without a lock. In a folder of its own:
+    // Every interleaving of a few threads, for what they share. In a folder of its own:
     // other flags would throw away what the tests above have built.
     steps.run("models of threads", || {
-        let package = ["--package", "battlement-core", "--test", "loom_budget"];
-        let target = root().join("target/loom");
-        passed(
-            cargo(&["test", "--release"])
-                .args(package)
-                .env("RUSTFLAGS", "--cfg loom")
-                .env("CARGO_TARGET_DIR", target),
-        )
+        model("battlement-core", &["--test", "loom_budget"])?;
+        model("battlement", &["--lib", "line::model"])
     });
     match fuzz::missing() {
         None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),
         Some(why) => steps.not_run("fuzz targets", &why),
     }
     steps.finish(is_ci())
+}
+
+/// Runs the models that these arguments name.
+fn model(package: &str, tests: &[&str]) -> Result {
+    let target = root().join("target/loom");
+    passed(
+        cargo(&["test", "--release", "--package", package])
+            .args(tests)
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("CARGO_TARGET_DIR", target),
+    )
 }

@@ -85,6 +85,8 @@ ours! {
     crate::retry_after::CoolingDown,
     crate::retry::Refused,
     crate::timeout::Elapsed,
+    crate::concurrency::Rejected,
+    crate::rate_limit::Rejected,
 }
 
 impl crate::call::Unreadable {

@@ -3,6 +3,7 @@
 mod clock;
 mod drive;
 mod hold;
+mod line;
 mod seed;
 #[cfg(test)]
 #[allow(dead_code, reason = "each layer uses some of it")]
@@ -12,11 +13,13 @@ mod testing;
 pub mod axum;
 pub mod breaker;
 pub mod call;
+pub mod concurrency;
 pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod finish;
 pub mod observe;
+pub mod rate_limit;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 pub mod retry;

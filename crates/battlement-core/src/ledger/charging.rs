@@ -81,9 +81,15 @@ const COMMON: Charging = Charging {
     rounding: 1,
 };
 
-/// The larger of `max_tokens` and an estimate of the input, at admission, for good.
-const OPENAI: Charging =
-    Charging { output: Output::Maximum, total: Total::Larger, settled: false, ..COMMON };
+/// The larger of `max_tokens` and an estimate of the input, at admission, for good. Without
+/// `max_tokens`, the estimate is all.
+const OPENAI: Charging = Charging {
+    output: Output::Maximum,
+    total: Total::Larger,
+    settled: false,
+    unset_maximum: 0,
+    ..COMMON
+};
 
 /// Both together, at admission, for good; requests are counted in slices of 1 or 10 seconds.
 const AZURE: Charging =

@@ -141,6 +141,9 @@ pub enum InvalidLedger {
     /// Two limits for the same meter and period.
     #[error("{0:?} in {1:?} is limited twice")]
     Twice(Meter, Duration),
+    /// A limit is to change that there is not.
+    #[error("{0:?} in {1:?} is not limited")]
+    Absent(Meter, Duration),
     /// The amount, burst or period of a limit is out of range.
     #[error("the limit of {meter:?} is out of range")]
     Rate {

@@ -46,6 +46,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod change;
 mod charging;
 mod config;
 mod forecast;
@@ -146,7 +147,7 @@ pub struct Ledger {
 }
 
 /// What was configured; the same for many keys.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rules {
     charging: Charging,
     stream_speed: NonZeroU64,

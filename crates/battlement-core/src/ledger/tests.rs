@@ -124,6 +124,37 @@ fn burndown_and_unset_maxima_are_reserved() {
 }
 
 #[test]
+fn openai_reserves_no_maximum_that_a_call_does_not_name() {
+    let now = start();
+    let limits = [Limit::per_minute(Meter::Tokens, 30_000)];
+    let mut ledger = ledger(Provider::OpenAi, &limits, now);
+    let call = Estimate { input: 100, output: 400, ..Estimate::default() };
+    let _open = ledger.reserve(&call, now).unwrap();
+    assert_eq!(levels(&ledger, now), [30_000 - 400]);
+}
+
+#[test]
+fn a_limit_changes_and_what_is_spent_stays_spent() {
+    let now = start();
+    let limits = [Limit::per_minute(Meter::Requests, 10), Limit::per_minute(Meter::Input, 100)];
+    let mut ledger = ledger(Provider::Generic, &limits, now);
+    let call = Estimate { input: 80, ..Estimate::default() };
+    let open = ledger.reserve(&call, now).unwrap();
+    ledger.change(Limit::per_minute(Meter::Input, 50), now).unwrap();
+    assert_eq!(levels(&ledger, now), [9, 20]);
+    let too_large = Refused::TooLarge { meter: Meter::Input, cost: 80, burst: 50 };
+    assert_eq!(ledger.check(&call, now).unwrap_err(), too_large);
+    ledger.settle(open, Actual::Unsent, now);
+    assert_eq!(levels(&ledger, now), [10, 50]);
+
+    let unknown = Limit::per_day(Meter::Input, 1);
+    let absent = InvalidLedger::Absent(Meter::Input, unknown.period);
+    assert_eq!(ledger.change(unknown, now), Err(absent));
+    assert!(ledger.change(Limit::per_minute(Meter::Input, 0), now).is_err());
+    assert_eq!(ledger.levels(now).next().unwrap().0.amount, 10);
+}
+
+#[test]
 fn requests_are_enforced_in_slices_where_the_provider_does() {
     let now = start();
     let limits = [Limit::per_minute(Meter::Requests, 600), Limit::per_second(Meter::Requests, 30)];

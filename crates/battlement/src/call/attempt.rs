@@ -88,11 +88,6 @@ impl Progress {
     pub(crate) fn mark(self) -> u64 {
         self.0 & !(UNREAD | 0xff)
     }
-
-    /// Grows with every slice that held more than a sign of life.
-    pub(crate) fn news(self) -> u64 {
-        self.0 / NEWS
-    }
 }
 
 impl Attempt {
@@ -155,6 +150,14 @@ impl Attempt {
     /// Whether it is known how it ended.
     pub fn is_over(&self) -> bool {
         self.0.ending.get().is_some()
+    }
+
+    /// Why the request was turned away on our side, if it was.
+    pub fn rejection(&self) -> Option<Code> {
+        match self.0.ending.get()? {
+            Ending::Unsent(code) => Some(*code),
+            Ending::Verdict(_) => None,
+        }
     }
 
     /// Whether the request was turned away on our side.

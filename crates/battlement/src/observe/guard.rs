@@ -47,10 +47,6 @@ impl<G: Guard> Settling<G> {
         self.attempt = attempt;
     }
 
-    pub(crate) fn guard(&mut self) -> Option<&mut G> {
-        self.guard.as_mut()
-    }
-
     /// Shows the guard the head of the answer.
     pub(crate) fn head(&mut self, head: &Parts) {
         if let Some(guard) = &mut self.guard {
