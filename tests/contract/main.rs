@@ -210,4 +210,6 @@ contracts! {
     concurrency: battlement::concurrency::ConcurrencyLayer::new(1).unwrap();
     timeout: battlement::timeout::TimeoutLayer::default();
     finish: battlement::finish::FinishLayer::new();
+    stack: battlement::stack::Stack::openai()
+        .concurrency(battlement::concurrency::ConcurrencyLayer::new(1).unwrap());
 }

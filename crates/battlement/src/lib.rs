@@ -24,6 +24,7 @@ pub mod rate_limit;
 pub mod reqwest;
 pub mod retry;
 pub mod retry_after;
+pub mod stack;
 pub mod timeout;
 
 pub use battlement_core as core;

@@ -9,7 +9,10 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use battlement_core::{Dialect, Provider, lanes::Lanes};
+use battlement_core::{
+    Dialect, Provider,
+    lanes::{Lane, Lanes, Terms},
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, header::ACCEPT_ENCODING, request::Parts};
 use http_body::Body;
@@ -92,6 +95,11 @@ impl CallLayer {
     pub fn provider(mut self, provider: Provider) -> Self {
         self.settings.provider = Some(provider);
         self
+    }
+
+    /// The terms that hold for calls in this lane.
+    pub fn terms(&self, lane: Lane) -> &Terms {
+        self.settings.lanes.terms(lane)
     }
 
     /// Who is told of everything that happens to the calls.

@@ -3,9 +3,12 @@
 use battlement_core::{
     Provider,
     estimator::{self, InvalidEstimator},
-    ledger::{self, InvalidLedger, Limit, Meter},
+    ledger::{self, InvalidLedger, Limit, Meter, Output},
     queue::{self, InvalidQueue},
 };
+
+/// Ten billion in a minute.
+const BEYOND_ANY: u64 = 10_000_000_000;
 
 /// The limits, and what happens to calls that reach them.
 #[derive(Clone, Debug)]
@@ -23,6 +26,22 @@ impl Config {
     /// Charges calls in the way of that provider, by limits that are yet to be named.
     pub fn new(provider: Provider) -> Self {
         ledger::Config::new(provider, Vec::new()).into()
+    }
+
+    /// Takes the limits that the provider tells in its headers, and until then knows none.
+    ///
+    /// Headers lower a limit and never raise it over what was set, so what is set here is more than
+    /// anybody has.
+    pub fn told_by(provider: Provider) -> Self {
+        let config = Self::new(provider).requests_per_minute(BEYOND_ANY);
+        match config.ledger.charging.output {
+            // Input and output are limited apart.
+            Output::AsProduced => {
+                config.input_tokens_per_minute(BEYOND_ANY).output_tokens_per_minute(BEYOND_ANY)
+            }
+            Output::Free => config.input_tokens_per_minute(BEYOND_ANY),
+            Output::Maximum | Output::Expected => config.tokens_per_minute(BEYOND_ANY),
+        }
     }
 
     /// Limits requests.

@@ -51,6 +51,11 @@ impl TimeoutLayer {
         whole.check()?;
         Ok(Self { streaming, whole })
     }
+
+    /// The limits of streams, and those of answers that come as a whole.
+    pub(crate) fn limits(&self) -> [Timeouts; 2] {
+        [self.streaming, self.whole]
+    }
 }
 
 impl<S> Layer<S> for TimeoutLayer {

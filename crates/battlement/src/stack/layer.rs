@@ -1,0 +1,264 @@
+//! The layers, one over the other.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use battlement_core::{Provider, adaptive, request::detect};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::base::{Base, InvalidBase};
+use crate::{
+    breaker::{Breaker, BreakerLayer},
+    call::{CallLayer, Key, Reads},
+    concurrency::{Concurrency, ConcurrencyLayer},
+    deadline::{DeadlineLayer, Enforce},
+    error::{BoxError, Error},
+    finish::{Finish, FinishLayer},
+    rate_limit::{self, RateLimit, RateLimitLayer},
+    retry::{Retry, RetryLayer},
+    retry_after::{RetryAfter, RetryAfterLayer},
+    timeout::{Timeout, TimeoutLayer},
+};
+
+/// All layers for one provider; see the [module documentation](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Stack {
+    pub(super) base: Option<Base>,
+    pub(super) call: CallLayer,
+    pub(super) deadline: DeadlineLayer,
+    pub(super) retry: RetryLayer,
+    pub(super) retry_after: RetryAfterLayer,
+    pub(super) rate_limit: RateLimitLayer,
+    pub(super) breaker: BreakerLayer,
+    pub(super) concurrency: ConcurrencyLayer,
+    pub(super) timeout: TimeoutLayer,
+    pub(super) finish: FinishLayer,
+}
+
+/// The layers over a client.
+type Layers<S> = Reads<
+    Reads<Enforce<Reads<Retry<Reads<RetryAfter<Reads<RateLimit<Reads<Breaker<Inner<S>>>>>>>>>>>,
+>;
+type Inner<S> = Reads<Concurrency<Reads<Timeout<Reads<Finish<S>>>>>>;
+
+impl Stack {
+    /// For whoever answers, which is told by the address of each request.
+    pub fn new() -> Self {
+        Self::build(None)
+    }
+
+    /// For this provider.
+    pub fn of(provider: Provider) -> Self {
+        Self::build(Some(provider))
+    }
+
+    /// For OpenAI.
+    pub fn openai() -> Self {
+        Self::of(Provider::OpenAi)
+    }
+
+    /// For a deployment at Azure OpenAI.
+    pub fn azure() -> Self {
+        Self::of(Provider::AzureOpenAi)
+    }
+
+    /// For Anthropic.
+    pub fn anthropic() -> Self {
+        Self::of(Provider::Anthropic)
+    }
+
+    /// For the Gemini API.
+    pub fn gemini() -> Self {
+        Self::of(Provider::Gemini)
+    }
+
+    /// For Vertex AI.
+    pub fn vertex() -> Self {
+        Self::of(Provider::Vertex)
+    }
+
+    /// For Amazon Bedrock. Signing belongs under this stack, since a signature does not last for long.
+    pub fn bedrock() -> Self {
+        Self::of(Provider::Bedrock)
+    }
+
+    /// For a server that speaks OpenAI's API at this address. Requests that name no host go there.
+    ///
+    /// # Errors
+    ///
+    /// When it is no address of a server.
+    pub fn openai_compatible(url: &str) -> Result<Self, InvalidBase> {
+        let base = Base::parse(url)?;
+        let provider = base.uri().map_or(Provider::Generic, |uri| {
+            detect::of_request(&Method::POST, &uri, &HeaderMap::new()).provider
+        });
+        Ok(Self { base: Some(base), ..Self::of(provider) })
+    }
+
+    /// Requests that name no host go to this address.
+    ///
+    /// # Errors
+    ///
+    /// When it is no address of a server.
+    pub fn base(mut self, url: &str) -> Result<Self, InvalidBase> {
+        self.base = Some(Base::parse(url)?);
+        Ok(self)
+    }
+
+    /// With another reading of calls: terms of the lanes, an observer.
+    pub fn call(mut self, call: CallLayer) -> Self {
+        self.call = call;
+        self
+    }
+
+    /// With other retries.
+    pub fn retry(mut self, retry: RetryLayer) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// With another gate.
+    pub fn retry_after(mut self, retry_after: RetryAfterLayer) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// With other limits.
+    pub fn rate_limit(mut self, rate_limit: RateLimitLayer) -> Self {
+        self.rate_limit = rate_limit;
+        self
+    }
+
+    /// With another breaker.
+    pub fn breaker(mut self, breaker: BreakerLayer) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
+    /// With another limit of concurrent calls.
+    pub fn concurrency(mut self, concurrency: ConcurrencyLayer) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// With other time limits.
+    pub fn timeout(mut self, timeout: TimeoutLayer) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// With another policy for answers that ended in a way nobody asked for.
+    pub fn finish(mut self, finish: FinishLayer) -> Self {
+        self.finish = finish;
+        self
+    }
+
+    fn build(provider: Option<Provider>) -> Self {
+        let call = provider.map_or_else(CallLayer::new, |named| CallLayer::new().provider(named));
+        let provider = provider.unwrap_or(Provider::Generic);
+        let usual = "the default is in range";
+        Self {
+            base: None,
+            call,
+            deadline: DeadlineLayer::new(),
+            retry: RetryLayer::new(),
+            retry_after: RetryAfterLayer::new(Default::default()).expect(usual),
+            rate_limit: RateLimitLayer::new(rate_limit::Config::told_by(provider))
+                .expect(usual)
+                .key(Key::of),
+            breaker: BreakerLayer::new(Default::default()).expect(usual),
+            concurrency: ConcurrencyLayer::new(adaptive::Config::default())
+                .expect(usual)
+                .key(Key::of),
+            timeout: TimeoutLayer::default(),
+            finish: FinishLayer::new(),
+        }
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for Stack {
+    type Service = Stacked<S>;
+
+    fn layer(&self, client: S) -> Stacked<S> {
+        let attempt = self.concurrency.layer(self.timeout.layer(self.finish.layer(client)));
+        let attempt = self.rate_limit.layer(self.breaker.layer(attempt));
+        let attempts = self.retry.layer(self.retry_after.layer(attempt));
+        let layers = self.call.layer(self.deadline.layer(attempts));
+        Stacked { base: self.base.clone(), layers }
+    }
+}
+
+/// All layers over a client; see the [module documentation](super).
+#[derive(Clone)]
+pub struct Stacked<S> {
+    base: Option<Base>,
+    layers: Layers<S>,
+}
+
+impl<S> fmt::Debug for Stacked<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stacked").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Stacked<S>
+where
+    Layers<S>: Service<Request<B>, Response = Response<R>, Error = BoxError>,
+    R: http_body::Body<Data = Bytes>,
+{
+    type Response = Response<R>;
+    type Error = Error;
+    type Future = ResponseFuture<<Layers<S> as Service<Request<B>>>::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.layers.poll_ready(cx).map_err(Error::from)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(uri) = self.base.as_ref().and_then(|base| base.of(request.uri())) {
+            *request.uri_mut() = uri;
+        }
+        ResponseFuture { future: self.layers.call(request) }
+    }
+}
+
+pin_project! {
+    /// The future of [`Stacked`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F, T> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<T, BoxError>>,
+{
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(ready!(self.project().future.poll(cx)).map_err(Error::from))
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
