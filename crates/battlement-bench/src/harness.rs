@@ -63,6 +63,8 @@ pub(crate) enum Unit {
     Answer,
     /// One event of a stream.
     Event,
+    /// A request, and its answer to the end.
+    Call,
     /// One question to a machine, or one answer given back to it.
     Decision,
 }
@@ -72,6 +74,7 @@ impl Unit {
         match self {
             Self::Answer => "answer",
             Self::Event => "event",
+            Self::Call => "call",
             Self::Decision => "decision",
         }
     }

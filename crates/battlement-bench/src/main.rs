@@ -12,6 +12,7 @@ mod alloc;
 mod data;
 mod decide;
 mod harness;
+mod layers;
 mod limiter;
 mod machine;
 mod read;
@@ -43,6 +44,11 @@ const FAMILIES: &[Family] = &[
         name: "decide",
         purpose: "decisions of the machines: time alone and contended, memory of many keys",
         run: decide::run,
+    },
+    Family {
+        name: "layers",
+        purpose: "the layers on a good call: alone, stacked, contended, for a frame, in memory",
+        run: layers::run,
     },
     Family {
         name: "limiter",
@@ -98,6 +104,11 @@ impl Bench {
     pub(crate) fn keep(&mut self, table: Table) {
         println!("{}", table.text());
         self.report.tables.push(table);
+    }
+
+    /// What was measured last.
+    pub(crate) fn last(&self) -> Option<&Table> {
+        self.report.tables.last()
     }
 
     /// Shows and keeps a number.
