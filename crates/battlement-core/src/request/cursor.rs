@@ -313,11 +313,6 @@ pub(super) fn members<'a>(
 }
 
 impl<'a> Text<'a> {
-    /// Text that has no escapes.
-    pub(super) fn plain(raw: &'a [u8]) -> Self {
-        Self { raw, escaped: false }
-    }
-
     /// Calls `read` with the bytes of the text, its escapes resolved, for comparing them to names.
     #[inline]
     pub(super) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {

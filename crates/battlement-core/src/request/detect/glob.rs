@@ -35,7 +35,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The place of a byte in a set. Some bytes share one, which makes a set too large, never too small.
+/// The place of a byte in a set. Bytes may share one: then a set is too large, never too small.
 const fn bit(byte: u8) -> u64 {
     1 << (byte % 64)
 }
