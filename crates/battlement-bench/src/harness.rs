@@ -62,6 +62,8 @@ pub(crate) enum Unit {
     Answer,
     /// One event of a stream.
     Event,
+    /// A whole request.
+    Request,
 }
 
 impl Unit {
@@ -69,6 +71,7 @@ impl Unit {
         match self {
             Self::Answer => "answer",
             Self::Event => "event",
+            Self::Request => "request",
         }
     }
 }

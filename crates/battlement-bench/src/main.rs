@@ -14,6 +14,7 @@ mod harness;
 mod machine;
 mod read;
 mod report;
+mod request;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
@@ -31,11 +32,18 @@ struct Family {
     run: fn(&mut Bench),
 }
 
-const FAMILIES: &[Family] = &[Family {
-    name: "read",
-    purpose: "reading answers: JSON bodies and event streams",
-    run: read::run,
-}];
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "read",
+        purpose: "reading answers: JSON bodies and event streams",
+        run: read::run,
+    },
+    Family {
+        name: "request",
+        purpose: "reading requests: what every call needs to know",
+        run: request::run,
+    },
+];
 
 fn main() -> ExitCode {
     match options(env::args().skip(1)) {
