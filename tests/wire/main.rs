@@ -7,9 +7,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use battlement::{
     BoxError,
-    breaker::{BreakerLayer, Config},
     call::{Attempt, CallLayer},
     observe::ObserveLayer,
+    stack::Stack,
+    timeout::{TimeoutLayer, Timeouts},
 };
 use battlement_core::{Code, Dialect, Outcome};
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::time::{Instant, sleep, timeout};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use upstream::{Act, Seen, Streamed, chunk, delta, finish, last_chunk, stream_head, whole};
 
@@ -34,14 +35,20 @@ fn http2() -> Hyper {
     Client::builder(TokioExecutor::new()).http2_only(true).build_http()
 }
 
-/// A stack over a client.
-macro_rules! stack {
+/// A client whose answers are read, and not touched.
+macro_rules! watched {
     ($client:expr) => {
         ServiceBuilder::new()
             .layer(CallLayer::new().dialect(Dialect::OpenAiChat))
-            .layer(BreakerLayer::new(Config::default()).unwrap())
             .layer(ObserveLayer::new())
             .service($client)
+    };
+}
+
+/// All layers over a client.
+macro_rules! stack {
+    ($client:expr) => {
+        Stack::new().call(CallLayer::new().dialect(Dialect::OpenAiChat)).layer($client)
     };
 }
 
@@ -55,10 +62,10 @@ fn request(address: SocketAddr) -> Request<Full<Bytes>> {
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
 
-/// What the stack says of an answer over HTTP/1.1.
+/// What an answer over HTTP/1.1 means.
 async fn verdict(script: Vec<Act>) -> (Outcome, Option<Code>, Result<String, BoxError>) {
     let (address, _) = upstream::raw(vec![script]).await;
-    let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+    let response = watched!(http1()).oneshot(request(address)).await.unwrap();
     let attempt = response.extensions().get::<Attempt>().unwrap().clone();
     let body = text(response).await;
     let verdict = attempt.verdict().expect("it is over");
@@ -108,9 +115,56 @@ async fn what_an_answer_means_over_http1() {
 #[tokio::test]
 async fn a_reset_before_the_head_is_an_error_that_says_so() {
     let (address, seen) = upstream::raw(vec![vec![Act::Reset]]).await;
-    let error = stack!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
+    let error = watched!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
     assert_eq!(battlement::Error::from(error).code(), Code::Disconnected);
     assert!(seen.requests() > 0);
+}
+
+#[tokio::test]
+async fn what_breaks_before_the_first_word_is_tried_again() {
+    let events = delta("Hi") + &finish();
+    let good = vec![stream_head(), chunk(&events), last_chunk("")];
+    let scripts = vec![vec![Act::Reset], vec![stream_head(), last_chunk("")], good];
+    let (address, seen) = upstream::raw(scripts).await;
+    let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+    let attempt = response.extensions().get::<Attempt>().unwrap().clone();
+    assert_eq!(text(response).await.unwrap(), events);
+    assert_eq!((attempt.call().attempts(), seen.requests()), (3, 3));
+}
+
+#[tokio::test]
+async fn what_breaks_after_it_ends_with_an_error() {
+    for end in [Act::Reset, Act::Close, last_chunk("")] {
+        let script = vec![stream_head(), chunk(&delta("Hi")), end];
+        let (address, seen) = upstream::raw(vec![script]).await;
+        let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+        assert!(text(response).await.is_err());
+        assert_eq!(seen.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stall_is_given_up_in_time_and_the_upstream_sees_it() {
+    let quick = Timeouts { idle: Some(Duration::from_millis(50)), ..Timeouts::streaming() };
+    let timeout = TimeoutLayer::new(quick, quick).unwrap();
+    let script = vec![stream_head(), chunk(&delta("Hi")), Act::Stall];
+    let (address, seen) = upstream::raw(vec![script]).await;
+    let stack = Stack::new().call(CallLayer::new().dialect(Dialect::OpenAiChat)).timeout(timeout);
+    let response = stack.layer(http1()).oneshot(request(address)).await.unwrap();
+    let start = Instant::now();
+    let error = battlement::Error::from(text(response).await.unwrap_err());
+    assert_eq!(error.code(), Code::TimeoutIdle);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    seen.closed().await;
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_from_a_connection_that_broke() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = stack!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
+    assert_eq!((error.code(), error.attempts().len()), (Code::Unreachable, 3), "{error:?}");
 }
 
 #[tokio::test]
