@@ -61,6 +61,9 @@ pub enum Event<'a> {
         /// How often it has called before.
         times: u32,
     },
+    /// Something between our layers, such as another retry, sends the request again. What it repeats
+    /// and what is repeated here multiply, and nobody pays for it: leave that to one layer.
+    SentAgain,
     /// An attempt begins.
     Attempt {
         /// Which of the call, from one.

@@ -55,7 +55,7 @@ enum Ending {
 
 /// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
 /// nobody reads the body in the next bits, and above them the number of times that there was
-/// something new. Pings are nothing new.
+/// something new. Pings in a stream are nothing new; of other answers, every slice is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress(u64);
 
@@ -104,6 +104,18 @@ impl Attempt {
             told: AtomicU8::new(0),
             ending: OnceLock::new(),
         }))
+    }
+
+    /// Another attempt at the same call, on the same way.
+    pub(crate) fn again(&self) -> Self {
+        let again = Self::new(self.0.call.clone());
+        again.0.passed.store(self.0.passed.load(Ordering::Relaxed), Ordering::Relaxed);
+        again
+    }
+
+    /// Whether both are about the same call.
+    pub(crate) fn is_of_the_call_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.call.0, &other.0.call.0)
     }
 
     /// The attempt that a request belongs to; a new one, with what the head tells, if nobody has
@@ -201,6 +213,11 @@ impl Attempt {
     /// Nobody reads the body, or goes on reading it. Only whoever has claimed the reading says so.
     pub(crate) fn unread(&self) {
         self.advance(UNREAD);
+    }
+
+    /// A slice came, which is news whatever is in it. Only whoever has claimed the reading says so.
+    pub(crate) fn heard(&self) {
+        self.advance(NEWS);
     }
 
     /// A slice of the answer brought this. Only whoever has claimed the reading says so.
