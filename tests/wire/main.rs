@@ -257,6 +257,23 @@ mod over_reqwest {
     }
 
     #[tokio::test]
+    async fn an_error_does_not_tell_the_key_in_the_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let client = reqwest::Client::builder().build().unwrap();
+        let whole = format!("http://{address}/v1beta/models/m:generateContent?key=secret");
+        for url in [&whole, "/v1beta/models/m:generateContent?key=secret"] {
+            let request = Request::post(url).body(reqwest::Body::from("{}")).unwrap();
+            let error = stack!(Transport::new(client.clone())).oneshot(request).await;
+            let error = battlement::Error::from(error.map(drop).unwrap_err());
+            let said = format!("{error} {error:?} {}", error.to_json());
+            assert!(!said.contains("secret"), "{said}");
+            assert_eq!(error.code() == Code::Unreachable, url == &whole, "{said}");
+        }
+    }
+
+    #[tokio::test]
     async fn requests_and_responses_of_its_own() {
         let (address, _) = upstream::raw(vec![vec![whole(ANSWER)]]).await;
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
