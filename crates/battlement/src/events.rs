@@ -61,8 +61,8 @@ pub enum Event<'a> {
         /// How often it has called before.
         times: u32,
     },
-    /// Something between our layers, such as another retry, sends the request again. What it repeats
-    /// and what is repeated here multiply, and nobody pays for it: leave that to one layer.
+    /// Something between our layers, such as another retry or hedge, sends the request again. What it
+    /// sends and what is tried again here multiply, and no budget pays for it.
     SentAgain,
     /// An attempt begins.
     Attempt {

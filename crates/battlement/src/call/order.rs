@@ -125,7 +125,7 @@ impl Passed {
         Some(Misordered { outer: row.0, inner: row.1, why: row.2 })
     }
 
-    fn has(self, place: Place) -> bool {
+    pub(super) fn has(self, place: Place) -> bool {
         self.0 & place.bit() != 0
     }
 }
