@@ -10,17 +10,19 @@ use battlement::{
     breaker::{BreakerLayer, Config},
     call::{Attempt, CallLayer},
     observe::ObserveLayer,
+    stack::Stack,
 };
 use battlement_core::{Code, Dialect, Outcome};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use tokio::time::{Instant, sleep, timeout};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use upstream::{Act, Seen, Streamed, chunk, delta, finish, last_chunk, stream_head, whole};
 
@@ -111,6 +113,19 @@ async fn a_reset_before_the_head_is_an_error_that_says_so() {
     let error = stack!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
     assert_eq!(battlement::Error::from(error).code(), Code::Disconnected);
     assert!(seen.requests() > 0);
+}
+
+#[tokio::test]
+async fn what_a_whole_stack_returns_goes_wherever_the_clients_own_does() {
+    fn check<T: Send + Sync + Unpin + 'static>(response: T) -> T {
+        response
+    }
+    let (address, _) = upstream::raw(vec![vec![whole(ANSWER)]]).await;
+    let service = Stack::openai_compatible(&format!("http://{address}")).unwrap().layer(http1());
+    let request = request(address).map(|_| Full::from(r#"{"model":"m","messages":[]}"#));
+    let response = check(service.oneshot(request).await.unwrap());
+    assert_eq!(response.body().size_hint().exact(), Some(ANSWER.len() as u64));
+    assert_eq!(text(response).await.unwrap(), ANSWER);
 }
 
 #[tokio::test]
@@ -254,6 +269,37 @@ mod over_reqwest {
         let attempt = response.extensions().get::<Attempt>().unwrap().clone();
         text(response).await.unwrap();
         assert_eq!(attempt.verdict().unwrap().outcome, Outcome::Cut);
+    }
+
+    #[tokio::test]
+    async fn a_request_of_unknown_length_passes_and_its_stream_is_read() {
+        let script = vec![stream_head(), chunk(&delta("Hi")), last_chunk("")];
+        let (address, seen) = upstream::raw(vec![script]).await;
+        let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
+        let pieces = Full::<Bytes>::from(r#"{"model":"m","stream":true}"#);
+        let unsized_body = reqwest::Body::wrap(Unsized(pieces));
+        let request = Request::post(format!("http://{address}/v1/chat/completions"));
+        let request = request.body(unsized_body).unwrap();
+        let response =
+            Stack::openai().layer(Transport::new(client)).oneshot(request).await.unwrap();
+        let error = text(response).await.unwrap_err();
+        assert_eq!(battlement::Error::from(error).code(), Code::StreamCut);
+        assert_eq!(seen.requests(), 1, "it is sent once");
+    }
+
+    /// A body that does not tell its length.
+    struct Unsized(Full<Bytes>);
+
+    impl http_body::Body for Unsized {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(cx)
+        }
     }
 
     #[tokio::test]

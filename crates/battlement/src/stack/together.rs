@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
-use battlement_core::{Code, Provider::OpenAi as OPENAI, adaptive, lanes::Lane};
+use battlement_core::{
+    Code, Outcome, Provider::OpenAi as OPENAI, adaptive, deadline::Deadline, lanes::Lane,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use super::Stack;
 use crate::{
@@ -156,6 +158,37 @@ async fn another_retry_in_between_is_noticed_and_its_last_answer_counts() {
     assert_eq!(response.status(), 401, "{told:#?}");
     assert_eq!(provider.arrived().len(), 2, "it is the last answer that counts: {told:#?}");
     assert!(told.iter().any(|event| event == "SentAgain"), "{told:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_hedge_in_between_takes_no_verdict_from_the_winner() {
+    let (call, told) = log();
+    let cut = Answer::streaming(vec![Piece::Bytes(delta("Hi"))]);
+    let provider = Provider::new([Answer::ok().head_after(60 * SECOND), cut]);
+    let breaker = BreakerLayer::new(Default::default()).unwrap();
+    let inner = ServiceBuilder::new()
+        .layer(breaker.clone())
+        .layer(FinishLayer::new())
+        .service(provider.clone());
+    let hedged = service_fn(move |request: Request<Full<Bytes>>| {
+        let (first, second) = (inner.clone().oneshot(request.clone()), inner.clone());
+        async move {
+            let first = tokio::time::timeout(SECOND, Box::pin(first));
+            let mut first = Box::pin(first);
+            assert!((&mut first).await.is_err());
+            // The first one is on its way until the second has its head.
+            second.oneshot(request).await
+        }
+    });
+    let service = ServiceBuilder::new().layer(call).layer(RetryLayer::new()).service(hedged);
+    let response = service.oneshot(stream_request()).await.unwrap();
+    let attempt = response.extensions().get::<Attempt>().unwrap().clone();
+    assert!(text(response).await.is_err(), "it is cut, and the caller learns of it");
+    assert_eq!(attempt.verdict().unwrap().outcome, Outcome::Cut);
+    assert_eq!(attempt.call().trail().len(), 1);
+    assert_eq!(attempt.call().ledger().running(), 0);
+    assert!(told.lock().unwrap().iter().any(|event| event == "SentAgain"));
+    assert_eq!(provider.alive(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,4 +342,74 @@ async fn a_crowd_comes_and_goes() {
     gate.gates().shut(&key, 60 * SECOND);
     come_and_go(Stack::openai().retry_after(gate.clone())).await;
     assert_eq!(gate.gates().waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_of_any_length_and_of_none() {
+    let provider = Provider::new([Answer::ok()]);
+    let service = Stack::openai().layer(provider.clone());
+    let timed = |options: Options| {
+        let mut request = request();
+        request.extensions_mut().insert(options);
+        service.clone().oneshot(request)
+    };
+    text(timed(Options::default().time(Duration::MAX)).await.unwrap()).await.unwrap();
+    text(timed(Options::default().deadline(Deadline::NEVER)).await.unwrap()).await.unwrap();
+    assert_eq!(provider.arrived().len(), 2);
+    let past = Deadline::at(crate::clock::now());
+    for options in [Options::default().time(Duration::ZERO), Options::default().deadline(past)] {
+        let error = timed(options).await.unwrap_err();
+        assert_eq!((error.code(), error.is_retryable()), (Code::DeadlineExceeded, false));
+    }
+    assert_eq!(provider.arrived().len(), 2, "nothing is sent that is of no use");
+}
+
+#[test]
+fn a_runtime_may_end_while_calls_wait() {
+    let limits = Config::new(OPENAI).requests_per_minute(1);
+    let limits = RateLimitLayer::new(limits).unwrap();
+    let one = ConcurrencyLayer::new(1).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let limited = Stack::openai().rate_limit(limits.clone()).concurrency(one.clone());
+    let hanging = Answer::streaming(vec![Piece::Bytes(delta("Hi")), Piece::Hang]);
+    let provider = Provider::new([Answer::error(500, "server_error"), hanging]);
+    runtime.block_on(async {
+        for stack in [Stack::openai(), limited, Stack::openai().concurrency(one.clone())] {
+            let service = stack.layer(provider.clone());
+            for _ in 0..5 {
+                let call = service.clone().oneshot(stream_request());
+                tokio::spawn(async move { text(call.await.unwrap()).await });
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    });
+    drop(runtime);
+    assert_eq!(provider.alive(), 0);
+    assert_eq!(limits.limits().snapshot().waiting, 0);
+    let snapshot = one.handle().snapshot();
+    assert_eq!((snapshot.waiting, snapshot.in_flight), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_lets_nobody_through_twice() {
+    let limits = Config::new(OPENAI).requests_per_minute(1);
+    let limits = RateLimitLayer::new(limits).unwrap();
+    let provider = Provider::new([Answer::ok()]);
+    let service = Stack::openai().rate_limit(limits.clone()).layer(provider.clone());
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let mut batch = request();
+            batch.extensions_mut().insert(Options::default().deadline(Deadline::NEVER));
+            tokio::spawn(service.clone().oneshot(batch))
+        })
+        .collect();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(provider.arrived().len(), 1);
+    tokio::time::advance(3 * 24 * 3_600 * SECOND).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(provider.arrived().len(), 2, "three days earn no more than a burst");
+    for call in calls {
+        text(call.await.unwrap().unwrap()).await.unwrap();
+    }
+    assert_eq!(provider.arrived().len(), 20);
 }
