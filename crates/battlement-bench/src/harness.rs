@@ -67,6 +67,8 @@ pub(crate) enum Unit {
     Call,
     /// One question to a machine, or one answer given back to it.
     Decision,
+    /// A whole request.
+    Request,
 }
 
 impl Unit {
@@ -76,6 +78,7 @@ impl Unit {
             Self::Event => "event",
             Self::Call => "call",
             Self::Decision => "decision",
+            Self::Request => "request",
         }
     }
 }

@@ -17,6 +17,7 @@ mod limiter;
 mod machine;
 mod read;
 mod report;
+mod request;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
@@ -54,6 +55,11 @@ const FAMILIES: &[Family] = &[
         name: "limiter",
         purpose: "a million calls against a quota: how much of it is used, and whether it holds",
         run: limiter::run,
+    },
+    Family {
+        name: "request",
+        purpose: "reading requests: what every call needs to know",
+        run: request::run,
     },
 ];
 
