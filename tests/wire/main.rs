@@ -15,6 +15,7 @@ use battlement::{
 use battlement_core::{Code, Dialect, Outcome};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -168,6 +169,19 @@ async fn nobody_there_is_told_from_a_connection_that_broke() {
 }
 
 #[tokio::test]
+async fn what_a_whole_stack_returns_goes_wherever_the_clients_own_does() {
+    fn check<T: Send + Sync + Unpin + 'static>(response: T) -> T {
+        response
+    }
+    let (address, _) = upstream::raw(vec![vec![whole(ANSWER)]]).await;
+    let service = Stack::openai_compatible(&format!("http://{address}")).unwrap().layer(http1());
+    let request = request(address).map(|_| Full::from(r#"{"model":"m","messages":[]}"#));
+    let response = check(service.oneshot(request).await.unwrap());
+    assert_eq!(response.body().size_hint().exact(), Some(ANSWER.len() as u64));
+    assert_eq!(text(response).await.unwrap(), ANSWER);
+}
+
+#[tokio::test]
 async fn trailers_survive() {
     let mut trailers = http::HeaderMap::new();
     trailers.insert("x-checksum", "7".parse().unwrap());
@@ -229,16 +243,17 @@ where
     R: http_body::Body<Data = Bytes>,
     R::Error: Into<BoxError>,
 {
-    let call = stack.oneshot(request(address));
-    let dropped = if let Stage::BeforeTheHead = stage {
-        let mut call = Box::pin(call);
-        while seen.requests() == 0 {
-            let _ = timeout(Duration::from_millis(1), &mut call).await;
+    let mut call = Box::pin(stack.oneshot(request(address)));
+    // Until the upstream is at that stage. What is held back for its first word is still a call then.
+    let answer = loop {
+        if let Ok(answer) = timeout(Duration::from_millis(2), &mut call).await {
+            break Some(answer.map_err(Into::into).unwrap());
         }
-        drop(call);
-        Instant::now()
-    } else {
-        let response = call.await.map_err(Into::into).unwrap();
+        if seen.requests() > 0 && !matches!(stage, Stage::InTheMiddle) {
+            break None;
+        }
+    };
+    let dropped = if let Some(response) = answer {
         let mut body = Box::pin(response.into_body());
         if let Stage::InTheMiddle = stage {
             let frame = body.frame().await.unwrap().map_err(Into::into).unwrap();
@@ -248,6 +263,9 @@ where
             assert!(waited.is_err(), "nothing yet");
         }
         drop(body);
+        Instant::now()
+    } else {
+        drop(call);
         Instant::now()
     };
     seen.closed().await.saturating_duration_since(dropped)
@@ -301,13 +319,61 @@ mod over_reqwest {
         let script = vec![stream_head(), chunk(&delta("Hi")), last_chunk("")];
         let (address, _) = upstream::raw(vec![script]).await;
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
-        let stack = stack!(Transport::new(client.clone()));
+        let stack = watched!(Transport::new(client.clone()));
         let request =
             request(address).map(|_| reqwest::Body::from(r#"{"model":"m","stream":true}"#));
         let response = stack.oneshot(request).await.unwrap();
         let attempt = response.extensions().get::<Attempt>().unwrap().clone();
         text(response).await.unwrap();
         assert_eq!(attempt.verdict().unwrap().outcome, Outcome::Cut);
+    }
+
+    #[tokio::test]
+    async fn a_request_of_unknown_length_passes_and_its_stream_is_read() {
+        let script = vec![stream_head(), chunk(&delta("Hi")), last_chunk("")];
+        let (address, seen) = upstream::raw(vec![script]).await;
+        let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
+        let pieces = Full::<Bytes>::from(r#"{"model":"m","stream":true}"#);
+        let unsized_body = reqwest::Body::wrap(Unsized(pieces));
+        let request = Request::post(format!("http://{address}/v1/chat/completions"));
+        let request = request.body(unsized_body).unwrap();
+        let response =
+            Stack::openai().layer(Transport::new(client)).oneshot(request).await.unwrap();
+        let error = text(response).await.unwrap_err();
+        assert_eq!(battlement::Error::from(error).code(), Code::StreamCut);
+        assert_eq!(seen.requests(), 1, "it is sent once");
+    }
+
+    /// A body that does not tell its length.
+    struct Unsized(Full<Bytes>);
+
+    impl http_body::Body for Unsized {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_does_not_tell_the_key_in_the_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let client = reqwest::Client::builder().build().unwrap();
+        let whole = format!("http://{address}/v1beta/models/m:generateContent?key=secret");
+        for url in [&*whole, "/v1beta/models/m:generateContent?key=secret"] {
+            let request = Request::post(url).body(reqwest::Body::from("{}")).unwrap();
+            let error = stack!(Transport::new(client.clone())).oneshot(request).await;
+            let error = battlement::Error::from(error.map(drop).unwrap_err());
+            let said = format!("{error} {error:?} {}", error.to_json());
+            assert!(!said.contains("secret"), "{said}");
+            assert_eq!(error.code() == Code::Unreachable, *url == whole, "{said}");
+        }
     }
 
     #[tokio::test]
