@@ -197,6 +197,49 @@ where
     }
 }
 
+/// Two clones of a service with room for one have room for one.
+#[tokio::test(start_paused = true)]
+async fn g5_cloning_multiplies_no_limit() {
+    let layer = battlement::concurrency::ConcurrencyLayer::new(1).unwrap();
+    let service = layer.layer(Strict::new(Deed::Answer));
+    let mut first = service.clone();
+    let held = first.call(ask()).await.unwrap();
+    for mut other in [service.clone(), layer.clone().layer(Strict::new(Deed::Answer))] {
+        let waits = tokio::time::timeout(Duration::from_millis(1), other.call(ask()));
+        assert!(waits.await.is_err());
+    }
+    drop(held);
+    whole(&mut service.clone()).await;
+}
+
+/// What is out of range is an error when a layer is made, and nothing on the way of a call.
+#[test]
+fn g4_settings_out_of_range_are_errors_when_a_layer_is_made() {
+    use battlement::{
+        breaker::BreakerLayer,
+        concurrency::ConcurrencyLayer,
+        rate_limit::RateLimitLayer,
+        retry_after::RetryAfterLayer,
+        stack::Stack,
+        timeout::{TimeoutLayer, Timeouts},
+    };
+    use battlement_core::{Provider, adaptive, breaker, cooldown};
+
+    let breaker = breaker::Config { threshold: 1.5, ..Default::default() };
+    assert!(BreakerLayer::new(breaker).is_err());
+    assert!(ConcurrencyLayer::new(0).is_err());
+    let adaptive = adaptive::Config { cut: 7.0, ..Default::default() };
+    assert!(ConcurrencyLayer::new(adaptive).is_err());
+    let limits = battlement::rate_limit::Config::new(Provider::OpenAi);
+    assert!(RateLimitLayer::new(limits.clone()).is_err(), "nothing is limited");
+    assert!(RateLimitLayer::new(limits.requests_per_minute(0)).is_err());
+    let cooldown = cooldown::Config { spread: -1.0, ..Default::default() };
+    assert!(RetryAfterLayer::new(cooldown).is_err());
+    let timeouts = Timeouts { head: Some(Duration::ZERO), ..Timeouts::streaming() };
+    assert!(TimeoutLayer::new(timeouts, Timeouts::whole()).is_err());
+    assert!(Stack::openai_compatible("llm.example").is_err());
+}
+
 contracts! {
     call: battlement::call::CallLayer::new();
     observe: battlement::observe::ObserveLayer::new();

@@ -57,7 +57,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_rejection_says_when_to_come_back() {
-        let key = Key { provider: battlement_core::Provider::OpenAi, name: None, account: None };
+        let key = Key {
+            provider: battlement_core::Provider::OpenAi,
+            name: None,
+            account: None,
+            credential: None,
+        };
         let rejected =
             Rejected { key, reason: Reason::Open, retry_after: Some(Duration::from_millis(1_001)) };
         let response = Error::from(BoxError::from(rejected)).into_response();

@@ -25,8 +25,8 @@ use crate::call::{Call, Misordered};
 
 /// Is told what happens to calls.
 ///
-/// It runs in the middle of the call, sometimes under a lock of the layer that tells, so it should
-/// be quick, and must not make calls itself.
+/// It runs in the middle of the call, under no lock of ours, and the call waits for it: it should be
+/// quick.
 pub trait Observer: Send + Sync + 'static {
     /// This has just happened.
     fn event(&self, call: &Call, event: &Event<'_>);

@@ -55,8 +55,8 @@ impl BreakerLayer {
         Self { circuits }
     }
 
-    /// What has a circuit of its own. The provider and the model unless told otherwise; whoever uses
-    /// several keys or regions over one stack should tell them apart.
+    /// What has a circuit of its own. The provider, the model and the API key unless told otherwise; whoever
+    /// uses several regions over one stack should tell them apart.
     pub fn key(mut self, key: impl Fn(&Call) -> Key + Send + Sync + 'static) -> Self {
         self.circuits.key = Some(Arc::new(key));
         self

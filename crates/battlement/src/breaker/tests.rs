@@ -110,3 +110,21 @@ async fn borders_can_be_drawn_elsewhere() {
     let error = layer.layer(provider).oneshot(request()).await.unwrap_err();
     assert!(error.to_string().starts_with("the circuit breaker of openai/all models"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_api_key_has_a_circuit_of_its_own() {
+    let layer = BreakerLayer::new(Config::default()).unwrap();
+    let provider = Provider::new([Answer::error(500, "server_error")]);
+    let with_key = |key: &str| {
+        let mut request = request();
+        let value = format!("Bearer {key}").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+        request
+    };
+    for _ in 0..4 {
+        let _ = text(layer.layer(provider.clone()).oneshot(with_key("one")).await.unwrap()).await;
+    }
+    let error = layer.layer(provider.clone()).oneshot(with_key("one")).await.unwrap_err();
+    assert!(!error.to_string().contains("one"), "{error}");
+    assert!(layer.layer(provider).oneshot(with_key("two")).await.is_ok());
+}

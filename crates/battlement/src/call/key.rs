@@ -4,24 +4,32 @@ use std::{fmt, sync::Arc};
 
 use battlement_core::Provider;
 
-use super::Call;
+use super::{Call, Credential};
 
-/// What has limits, a gate or a circuit of its own: by default, each model of each provider.
+/// What has limits, a gate or a circuit of its own: by default, each model of each provider on each
+/// account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Who answers.
     pub provider: Provider,
     /// The model, or whatever else is called apart from the others.
     pub name: Option<Arc<str>>,
-    /// Which key or region, if that is told. Whoever uses several over one stack should tell them apart.
+    /// The region, the tenant, or whatever else is told apart. Nothing by default.
     pub account: Option<Arc<str>>,
+    /// The API key that calls are made with.
+    pub credential: Option<Credential>,
 }
 
 impl Key {
-    /// The provider and the model of a call.
+    /// The provider and the model of a call, and the account that it is made on.
     pub fn of(call: &Call) -> Self {
         let facts = call.facts();
-        Self { provider: facts.provider, name: facts.model.clone(), account: None }
+        Self {
+            provider: facts.provider,
+            name: facts.model.clone(),
+            account: None,
+            credential: call.credential(),
+        }
     }
 }
 
@@ -31,6 +39,9 @@ impl fmt::Display for Key {
         for part in [&self.name, &self.account].into_iter().flatten() {
             write!(f, "/{part}")?;
         }
-        Ok(())
+        match self.credential {
+            Some(credential) => write!(f, "/{credential}"),
+            None => Ok(()),
+        }
     }
 }

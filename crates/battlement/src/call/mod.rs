@@ -49,6 +49,7 @@
 //! ```
 
 mod attempt;
+mod credential;
 mod key;
 mod layer;
 mod options;
@@ -57,6 +58,7 @@ mod read;
 
 pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
+pub use credential::Credential;
 pub use key::Key;
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
@@ -101,6 +103,7 @@ struct State {
     deadline: Deadline,
     lane: Lane,
     tenant: Option<Tenant>,
+    credential: Option<Credential>,
     repeatable: bool,
     held: bool,
     ledger: Mutex<Ledger>,
@@ -145,6 +148,7 @@ impl Call {
             deadline: asked.unwrap_or_else(|| settings.lanes.deadline(lane, now)),
             lane,
             tenant: options.and_then(|options| options.tenant.clone()),
+            credential: Credential::of_request(headers, uri),
             repeatable,
             held: body.is_some(),
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
@@ -182,6 +186,11 @@ impl Call {
     /// On whose behalf it is made.
     pub fn tenant(&self) -> Option<&Tenant> {
         self.0.tenant.as_ref()
+    }
+
+    /// The API key that it is made with, as a number.
+    pub fn credential(&self) -> Option<Credential> {
+        self.0.credential
     }
 
     /// By whom turns are taken; calls of nobody in particular share one.

@@ -53,6 +53,12 @@ pub(crate) trait Supply: Sized {
     /// Why a call never gets what it asks for, if that is so.
     fn never(&mut self, ask: &Self::Ask, now: Instant) -> Option<Self::Never>;
 
+    /// When so many calls will have passed at the latest, that cost so much together by what their
+    /// waiters say; `None` if that is not known at once.
+    fn cleared(&self, _calls: usize, _cost: u64, _now: Instant) -> Option<Instant> {
+        None
+    }
+
     /// Says when each of those in line will pass, asked in their order; `None` if nobody knows.
     fn forecast(&mut self, now: Instant) -> Option<impl FnMut(&Self::Ask) -> Option<Instant>>;
 }

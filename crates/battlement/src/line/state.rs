@@ -81,8 +81,12 @@ impl<S: Supply> State<S> {
         now: Instant,
     ) -> Result<Option<Instant>, Reason> {
         let Self { supply, queue, seats, .. } = self;
-        // Nobody walks along the line for a call that is not in a hurry.
-        let forecast = if waiter.deadline.is_some() { supply.forecast(now) } else { None };
+        // Nobody walks along the line for a call that is in time however it goes.
+        let (calls, cost) = (queue.len() + 1, queue.cost().saturating_add(waiter.cost));
+        let bound = supply.cleared(calls, cost, now);
+        let is_pressed =
+            waiter.deadline.is_some_and(|deadline| bound.is_none_or(|latest| latest > deadline));
+        let forecast = if is_pressed { supply.forecast(now) } else { None };
         let told = forecast.map(|mut forecast| {
             queue.push_by(waiter, seat, now, |seat| match &seats[*seat as usize] {
                 Taken::Waits(waits) => forecast(&waits.ask),
@@ -94,7 +98,7 @@ impl<S: Supply> State<S> {
             Some(Err(rejected)) if rejected.reason != Reason::Never => return Err(rejected.reason),
             // What can pass, but nobody knows when, waits.
             _ => match queue.push(waiter, seat, now) {
-                Ok(place) => (place, None),
+                Ok(place) => (place, bound.filter(|_| !is_pressed)),
                 Err(rejected) => return Err(rejected.reason),
             },
         };

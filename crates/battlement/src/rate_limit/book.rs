@@ -64,6 +64,11 @@ impl Supply for Book {
         })
     }
 
+    fn cleared(&self, calls: usize, cost: u64, now: Instant) -> Option<Instant> {
+        // What streams is not bounded by what it costs on admission.
+        (!self.streams).then(|| self.ledger.cleared(calls, cost, now))
+    }
+
     fn forecast(&mut self, now: Instant) -> Option<impl FnMut(&Estimate) -> Option<Instant>> {
         let mut forecast: Forecast = self.ledger.forecast(now);
         Some(move |estimate: &Estimate| forecast.next(estimate))
@@ -85,10 +90,16 @@ impl Book {
         let waiter = Waiter {
             class: call.lane(),
             tenant: call.turn(),
-            cost: cost(&estimate),
+            cost: self.cost(&estimate),
             deadline: call.deadline().instant(),
         };
         (estimate, waiter)
+    }
+
+    /// By what tenants take turns. No less than any limit charges, so that the sum of a line bounds its
+    /// wait.
+    fn cost(&self, estimate: &Estimate) -> u64 {
+        self.ledger.tokens(estimate).max(estimate.input.saturating_add(estimate.output))
     }
 
     /// An attempt is over. Says how much more it has cost than was expected, if that is known.
@@ -101,15 +112,10 @@ impl Book {
             self.estimator.learn(&kind(call), output);
         }
         usage.total().map_or(0, |total| {
-            let more = i128::from(total) - i128::from(cost(&held.estimate));
+            let more = i128::from(total) - i128::from(self.cost(&held.estimate));
             more.clamp(i64::MIN.into(), i64::MAX.into()) as i64
         })
     }
-}
-
-/// By what tenants take turns.
-fn cost(estimate: &Estimate) -> u64 {
-    estimate.input.saturating_add(estimate.output)
 }
 
 /// Calls whose answers are alike in length.

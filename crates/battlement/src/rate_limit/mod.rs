@@ -71,7 +71,7 @@
 //!
 //! ```
 //! use battlement::{
-//!     call::Key,
+//!     call::{Credential, Key},
 //!     rate_limit::{Config, RateLimitLayer},
 //! };
 //! use battlement_core::{
@@ -88,6 +88,7 @@
 //!     provider: Provider::Anthropic,
 //!     name: Some("claude-opus-4-1".into()),
 //!     account: None,
+//!     credential: Some(Credential::of("sk-ant-…")),
 //! };
 //! layer.limits().set_for(&large, Limit::per_minute(Meter::Output, 80_000))?;
 //! # Ok::<(), battlement::BoxError>(())

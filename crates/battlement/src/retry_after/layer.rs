@@ -59,8 +59,8 @@ impl RetryAfterLayer {
         self
     }
 
-    /// What has a gate of its own. The provider and the model unless told otherwise; whoever uses
-    /// several keys or regions over one stack should tell them apart.
+    /// What has a gate of its own. The provider, the model and the API key unless told otherwise; whoever
+    /// uses several regions over one stack should tell them apart.
     pub fn key(mut self, key: impl Fn(&Call) -> Key + Send + Sync + 'static) -> Self {
         self.gates.key = Some(Arc::new(key));
         self

@@ -22,9 +22,9 @@
 //!
 //! # Who is kept back
 //!
-//! Calls with the same [`Key`](crate::call::Key): provider and model, and the account where [`RetryAfterLayer::key`] tells
-//! it. A throttle that names its dimension shuts only that: what costs no tokens, such as counting
-//! them, goes on while tokens are short.
+//! Calls with the same [`Key`](crate::call::Key): provider, model and API key, unless [`RetryAfterLayer::key`]
+//! tells them apart in another way. A throttle that names its dimension shuts only that: what costs no tokens,
+//! such as counting them, goes on while tokens are short.
 //!
 //! They go in the order in which they came: one when the gate opens, then more and more. Only the first
 //! in line is woken, and a caller that leaves gives its place to the next. Whoever would have to wait

@@ -44,6 +44,7 @@ fn key() -> Key {
         provider: battlement_core::Provider::OpenAi,
         name: Some("gpt-5-mini".into()),
         account: None,
+        credential: None,
     }
 }
 

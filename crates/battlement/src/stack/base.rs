@@ -21,7 +21,8 @@ pub struct InvalidBase(Box<str>);
 
 impl Base {
     pub(super) fn parse(url: &str) -> Result<Self, InvalidBase> {
-        let invalid = || InvalidBase(url.into());
+        // What is behind a question mark may be a key.
+        let invalid = || InvalidBase(url.split('?').next().unwrap_or_default().into());
         let parts = url.parse::<Uri>().map_err(|_| invalid())?.into_parts();
         match (parts.scheme, parts.authority, parts.path_and_query) {
             (Some(scheme), Some(authority), Some(path)) if path.query().is_none() => {

@@ -1,0 +1,120 @@
+//! Which account a call is made on, told by its key, and without keeping the key.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
+
+use http::{
+    HeaderMap, Uri,
+    header::{AUTHORIZATION, HeaderName},
+};
+
+/// A key, as a number that tells it from others and says nothing about it.
+///
+/// Another one in every process, so that it is of no use to whoever finds it in a log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Credential(u64);
+
+/// What numbers are made with; secret, and gone with the process.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Where providers look for a key, apart from `authorization`.
+const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+impl Credential {
+    /// Of the key itself, as in `sk-…`.
+    pub fn of(key: &str) -> Self {
+        Self(HASHER.hash_one(key.as_bytes()))
+    }
+
+    /// Of the key that a request carries.
+    pub(super) fn of_request(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            return Some(Self(HASHER.hash_one(account(value.as_bytes()))));
+        }
+        if let Some(value) = HEADERS.iter().find_map(|name| headers.get(name)) {
+            return Some(Self(HASHER.hash_one(value.as_bytes())));
+        }
+        let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+        Some(Self::of(key))
+    }
+}
+
+/// The part of an `authorization` that stays the same from call to call.
+fn account(value: &[u8]) -> &[u8] {
+    let (scheme, rest) = match value.iter().position(|byte| *byte == b' ') {
+        Some(space) => (&value[..space], value[space..].trim_ascii()),
+        None => return value,
+    };
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return rest;
+    }
+    // A signature is another one each time; the key that it was made with is named before the first
+    // slash.
+    match rest.strip_prefix(b"Credential=") {
+        Some(signed) => signed.split(|byte| *byte == b'/').next().unwrap_or(signed),
+        None => value,
+    }
+}
+
+/// Enough to tell a few accounts apart.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:04x}", self.0 & 0xffff)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(headers: &[(&'static str, &str)], uri: &str) -> Option<Credential> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        Credential::of_request(&headers.collect(), &uri.parse().unwrap())
+    }
+
+    #[test]
+    fn the_same_key_is_the_same_wherever_it_is_carried() {
+        let key = Some(Credential::of("sk-1"));
+        let uri = "https://llm.example/v1";
+        assert_eq!(of(&[("authorization", "Bearer sk-1")], uri), key);
+        assert_eq!(of(&[("authorization", "bearer  sk-1")], uri), key);
+        assert_eq!(of(&[("x-api-key", "sk-1")], uri), key);
+        assert_eq!(of(&[("api-key", "sk-1")], uri), key);
+        assert_eq!(of(&[], "https://llm.example/v1?alt=sse&key=sk-1"), key);
+        assert_ne!(of(&[("authorization", "Bearer sk-2")], uri), key);
+        assert_eq!(of(&[], uri), None);
+    }
+
+    #[test]
+    fn a_signature_is_told_by_the_key_it_was_made_with() {
+        let signed = |signature: &str| {
+            let value = format!(
+                "AWS4-HMAC-SHA256 Credential=AKID/20261121/eu/bedrock/aws4_request, SignedHeaders=host, Signature={signature}"
+            );
+            of(&[("authorization", &value)], "https://llm.example")
+        };
+        assert_eq!(signed("one"), signed("another"));
+        assert_eq!(signed("one"), Some(Credential::of("AKID")));
+    }
+
+    #[test]
+    fn nothing_of_a_key_is_shown() {
+        let shown = format!("{0} {0:?}", Credential::of("sk-secret"));
+        assert!(!shown.contains("secret") && shown.len() == 11, "{shown}");
+    }
+}
