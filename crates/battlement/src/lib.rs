@@ -12,6 +12,8 @@ mod testing;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod breaker;
+#[cfg(feature = "util")]
+pub mod builder;
 pub mod call;
 pub mod concurrency;
 pub mod deadline;
