@@ -1,4 +1,5 @@
-//! The inputs: answers as providers write them, the same bytes on every machine.
+//! The inputs: requests and answers as clients and providers write them, the same bytes on every
+//! machine.
 //!
 //! What matters to a reader is kept realistic: how often the text holds an escape (a line break
 //! every hundred bytes or so, quotes around words, backslashes in code), some text that is not
@@ -11,6 +12,10 @@ pub(crate) const PROMPT_TOKENS: u64 = 2006;
 pub(crate) const COMPLETION_TOKENS: u64 = 1848;
 pub(crate) const CACHED_TOKENS: u64 = 1920;
 pub(crate) const REASONING_TOKENS: u64 = 192;
+
+/// What every generated request asks for.
+pub(crate) const MODEL: &str = "gpt-5-mini";
+pub(crate) const MAX_TOKENS: u64 = 1024;
 
 /// SplitMix64: small, and it gives the same sequence everywhere.
 pub(crate) struct Random(u64);
@@ -214,6 +219,46 @@ fn write_logprob(random: &mut Random, token: &str, text: &mut String) {
     );
 }
 
+/// Chat requests of this many bytes: a model, two settings, and all the rest in one message.
+pub(crate) fn chat_requests(bytes: usize, count: usize) -> Vec<Vec<u8>> {
+    let around = |content: &str| {
+        format!(
+            "{{\"model\":\"{MODEL}\",\"stream\":true,\"max_tokens\":{MAX_TOKENS},\
+             \"messages\":[{{\"role\":\"user\",\"content\":\"{content}\"}}]}}"
+        )
+    };
+    requests(bytes, count, around)
+}
+
+/// Anthropic requests of this many bytes, with a system prompt and a message of parts.
+pub(crate) fn messages_requests(bytes: usize, count: usize) -> Vec<Vec<u8>> {
+    let around = |content: &str| {
+        format!(
+            "{{\"model\":\"{MODEL}\",\"max_tokens\":{MAX_TOKENS},\"stream\":true,\
+             \"system\":\"Be brief.\",\"messages\":[{{\"role\":\"user\",\"content\":\
+             [{{\"type\":\"text\",\"text\":\"{content}\"}}]}}]}}"
+        )
+    };
+    requests(bytes, count, around)
+}
+
+/// Gemini requests of this many bytes; model and streaming are in the path.
+pub(crate) fn generate_content_requests(bytes: usize, count: usize) -> Vec<Vec<u8>> {
+    let around = |content: &str| {
+        format!(
+            "{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"{content}\"}}]}}],\
+             \"generationConfig\":{{\"maxOutputTokens\":{MAX_TOKENS}}}}}"
+        )
+    };
+    requests(bytes, count, around)
+}
+
+fn requests(bytes: usize, count: usize, around: impl Fn(&str) -> String) -> Vec<Vec<u8>> {
+    let mut random = Random::new(bytes as u64);
+    let room = bytes - around("").len();
+    (0..count).map(|_| around(&escaped_markdown(&mut random, room)).into_bytes()).collect()
+}
+
 /// An answer sent as server-sent events.
 pub(crate) struct Stream {
     pub(crate) bytes: Vec<u8>,
@@ -373,6 +418,11 @@ mod tests {
                 assert_eq!(body.len(), bytes);
                 assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
             }
+        }
+        for request in [chat_requests, messages_requests, generate_content_requests] {
+            let body = &request(1_000, 1)[0];
+            assert_eq!(body.len(), 1_000);
+            assert!(serde_json::from_slice::<serde_json::Value>(body).is_ok());
         }
         let body = &completions_with_logprobs(100_000, 1)[0];
         assert!(body.len().abs_diff(100_000) < 2_000, "{}", body.len());

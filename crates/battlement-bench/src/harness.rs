@@ -63,8 +63,12 @@ pub(crate) enum Unit {
     Answer,
     /// One event of a stream.
     Event,
+    /// A request, and its answer to the end.
+    Call,
     /// One question to a machine, or one answer given back to it.
     Decision,
+    /// A whole request.
+    Request,
 }
 
 impl Unit {
@@ -72,7 +76,9 @@ impl Unit {
         match self {
             Self::Answer => "answer",
             Self::Event => "event",
+            Self::Call => "call",
             Self::Decision => "decision",
+            Self::Request => "request",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Crates whose versions belong to the result.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 13] = [
     "battlement-core",
     "eventsource-stream",
     "governor",
@@ -19,6 +19,9 @@ const CRATES: [&str; 10] = [
     "sse-stream",
     "tower",
     "tower-resilience-circuitbreaker",
+    "tower-resilience-ratelimiter",
+    "tower-resilience-retry",
+    "tower-resilience-timelimiter",
 ];
 
 /// The machine, the compiler and the versions of everybody.

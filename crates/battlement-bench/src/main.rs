@@ -12,10 +12,12 @@ mod alloc;
 mod data;
 mod decide;
 mod harness;
+mod layers;
 mod limiter;
 mod machine;
 mod read;
 mod report;
+mod request;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
@@ -45,9 +47,19 @@ const FAMILIES: &[Family] = &[
         run: decide::run,
     },
     Family {
+        name: "layers",
+        purpose: "the layers on a good call: alone, stacked, contended, for a frame, in memory",
+        run: layers::run,
+    },
+    Family {
         name: "limiter",
         purpose: "a million calls against a quota: how much of it is used, and whether it holds",
         run: limiter::run,
+    },
+    Family {
+        name: "request",
+        purpose: "reading requests: what every call needs to know",
+        run: request::run,
     },
 ];
 
@@ -98,6 +110,11 @@ impl Bench {
     pub(crate) fn keep(&mut self, table: Table) {
         println!("{}", table.text());
         self.report.tables.push(table);
+    }
+
+    /// What was measured last.
+    pub(crate) fn last(&self) -> Option<&Table> {
+        self.report.tables.last()
     }
 
     /// Shows and keeps a number.

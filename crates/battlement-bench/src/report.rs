@@ -66,6 +66,8 @@ pub(crate) enum Goal {
     Allocations(f64),
     /// At most this many times the time of the named contender.
     Within { times: f64, of: &'static str },
+    /// At most so much more than the named contender.
+    Beyond { of: &'static str, nanos: f64, allocations: f64 },
 }
 
 /// A number that is no time, such as a share or a size.
@@ -186,6 +188,13 @@ pub(crate) struct Judgement {
 }
 
 impl Table {
+    /// By how many nanoseconds and allocations one contender is above another.
+    pub(crate) fn beyond(&self, name: &str, base: &str) -> Option<(f64, f64)> {
+        let row = |name: &str| self.rows.iter().find(|row| row.name == name);
+        let (row, base) = (row(name)?, row(base)?);
+        Some((row.nanos.median - base.nanos.median, row.allocations - base.allocations))
+    }
+
     pub(crate) fn text(&self) -> String {
         let unit = self.work.unit.as_str();
         let mut text = format!("## {}: {}\n\n", self.id, self.title);
@@ -252,6 +261,9 @@ impl Goal {
             Self::Throughput(least) => format!("≥ {least} GB/s"),
             Self::Allocations(most) => format!("≤ {most} allocations per {unit}"),
             Self::Within { times, of } => format!("≤ {times}× {of}"),
+            Self::Beyond { of, nanos, allocations } => {
+                format!("≤ {of} + {nanos} ns, + {allocations} allocations")
+            }
         }
     }
 
@@ -274,6 +286,15 @@ impl Goal {
                 (format!("{measured:.2} GB/s"), measured >= least)
             }
             Self::Allocations(most) => (count(ours.allocations), ours.allocations <= most),
+            Self::Beyond { of, nanos, allocations } => {
+                let Some(other) = rows.iter().find(|row| row.name == of) else {
+                    return ("no such contender".into(), false);
+                };
+                let more = ours.nanos.median - other.nanos.median;
+                let allocated = ours.allocations - other.allocations;
+                let met = more <= nanos && allocated <= allocations;
+                (format!("{more:+.0} ns, {allocated:+.2} allocations"), met)
+            }
             Self::Within { times, of } => {
                 let Some(other) = rows.iter().find(|row| row.name == of) else {
                     return ("no such contender".into(), false);

@@ -21,10 +21,17 @@ pin_project! {
     where
         S: Service<Q>,
     {
-        Waiting { service: S, request: Option<Q> },
+        // In a box, since it is rare, and every layer above would have room for it in its future.
+        Waiting { waiting: Box<Waiting<S, Q>> },
         Calling { #[pin] future: S::Future },
         Failed { error: Option<S::Error> },
     }
+}
+
+/// A call whose service is not ready yet.
+pub(crate) struct Waiting<S, Q> {
+    service: S,
+    request: Option<Q>,
 }
 
 impl<S, Q> Drive<S, Q>
@@ -42,7 +49,7 @@ where
             Poll::Pending => {
                 let clone = service.clone();
                 let service = mem::replace(service, clone);
-                Self::Waiting { service, request: Some(request) }
+                Self::owned(service, request)
             }
         }
     }
@@ -54,7 +61,7 @@ where
 {
     /// Calls a service that is ours alone.
     pub(crate) fn owned(service: S, request: Q) -> Self {
-        Self::Waiting { service, request: Some(request) }
+        Self::Waiting { waiting: Box::new(Waiting { service, request: Some(request) }) }
     }
 }
 
@@ -68,9 +75,10 @@ where
         loop {
             let future = match self.as_mut().project() {
                 DriveProjection::Calling { future } => return future.poll(cx),
-                DriveProjection::Waiting { service, request } => {
-                    ready!(service.poll_ready(cx))?;
-                    service.call(request.take().expect("polled after it was over"))
+                DriveProjection::Waiting { waiting } => {
+                    ready!(waiting.service.poll_ready(cx))?;
+                    let request = waiting.request.take().expect("polled after it was over");
+                    waiting.service.call(request)
                 }
                 DriveProjection::Failed { error } => {
                     return Poll::Ready(Err(error.take().expect("polled after it was over")));

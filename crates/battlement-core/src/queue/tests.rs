@@ -135,10 +135,16 @@ fn tenants_who_come_and_go_are_forgotten_in_time() {
 fn who_was_served_much_is_remembered_however_many_come_and_go() {
     let now = start();
     let mut queue = Queue::new(Config { most_idle: 2, ..Config::default() }).unwrap();
-    queue.charge(Lane::Batch, Tenant::new(1), 1000);
+    // One more than are remembered: of those, the one that was served least is forgotten.
+    for (tenant, tokens) in [(1, 1000), (4, 900), (5, 800)] {
+        queue.charge(Lane::Batch, Tenant::new(tenant), tokens);
+    }
     for _ in 0..100 {
         let _place = queue.push(waiter(Lane::Batch, 2, 1), 'a', now).unwrap();
         queue.pop(now, |_| ());
+        // And however often it comes itself, and leaves.
+        let place = queue.push(waiter(Lane::Batch, 1, 1), 'a', now).unwrap();
+        assert!(queue.remove(place).is_some());
     }
     for (tenant, name) in [(3, 'b'), (3, 'c'), (1, 'd')] {
         let _place = queue.push(waiter(Lane::Batch, tenant, 1), name, now).unwrap();

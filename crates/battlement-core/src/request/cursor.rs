@@ -3,13 +3,15 @@
 //! Reading facts and rewriting single fields both need *positions*, and both must agree with the
 //! server about them: a cursor that accepts what a JSON parser rejects could find a `model` that
 //! the server never sees. So the grammar is checked in full (only the inside of strings is taken as
-//! it comes, escapes excepted). Strings, which are nearly all of a prompt, are crossed with
-//! `memchr`. Nesting costs one byte of heap per level and no stack, so a megabyte of `[` is
+//! it comes, escapes excepted). Strings, which are nearly all of a prompt, are crossed many bytes
+//! at a time. Nesting costs one byte per level, of heap if it is deep, and no stack, so a megabyte of `[` is
 //! harmless, and every byte is looked at once.
 
 use std::{borrow::Cow, ops::Range};
 
-use memchr::memchr2;
+use smallvec::SmallVec;
+
+use crate::scan::block::quote_or_backslash;
 
 /// The text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,17 +28,19 @@ pub(super) struct Text<'a> {
     escaped: bool,
 }
 
-/// What the cursor came across.
+/// What the cursor came across. Small, so that it travels in a register: what was written there
+/// stays with the cursor, see [`Cursor::text`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event<'a> {
+pub(super) enum Event {
     ObjectStart,
     ObjectEnd,
     ArrayStart,
     ArrayEnd,
-    Key(Text<'a>),
-    String(Text<'a>),
-    Number(&'a [u8]),
-    Bool(bool),
+    Key,
+    String,
+    Number,
+    True,
+    False,
     Null,
 }
 
@@ -54,8 +58,11 @@ pub(super) struct Cursor<'a> {
     at: usize,
     /// Where the last event began.
     start: usize,
+    /// The last key, string or number, and whether it has escapes.
+    raw: &'a [u8],
+    escaped: bool,
     /// The open containers, outermost first.
-    nesting: Vec<Container>,
+    nesting: SmallVec<[Container; 24]>,
     expect: Expect,
 }
 
@@ -76,11 +83,20 @@ enum Expect {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, start: 0, nesting: Vec::new(), expect: Expect::Value }
+        Self {
+            bytes,
+            at: 0,
+            start: 0,
+            raw: &[],
+            escaped: false,
+            nesting: SmallVec::new(),
+            expect: Expect::Value,
+        }
     }
 
     /// The next event, or `None` once the text ended as it should.
-    pub(super) fn next(&mut self) -> Result<Option<Event<'a>>, NotJson> {
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<Event>, NotJson> {
         self.skip_space();
         let container = self.nesting.last().copied();
         match (self.expect, container, self.peek()) {
@@ -106,6 +122,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The last key, string or number.
+    #[inline]
+    pub(super) fn text(&self) -> Text<'a> {
+        Text { raw: self.raw, escaped: self.escaped }
+    }
+
     /// Crosses the next value, however deep, and returns its bytes.
     fn skip_value(&mut self) -> Result<Range<usize>, NotJson> {
         let depth = self.nesting.len();
@@ -117,44 +139,54 @@ impl<'a> Cursor<'a> {
         Ok(start..self.at)
     }
 
-    fn value(&mut self) -> Result<Event<'a>, NotJson> {
+    #[inline]
+    fn value(&mut self) -> Result<Event, NotJson> {
         self.start = self.at;
         let event = match self.peek() {
             Some(b'{') => return Ok(self.open(Container::Object, Event::ObjectStart)),
             Some(b'[') => return Ok(self.open(Container::Array, Event::ArrayStart)),
-            Some(b'"') => Event::String(self.string()?),
-            Some(b't') => self.literal(b"true", Event::Bool(true))?,
-            Some(b'f') => self.literal(b"false", Event::Bool(false))?,
+            Some(b'"') => {
+                self.string()?;
+                Event::String
+            }
+            Some(b't') => self.literal(b"true", Event::True)?,
+            Some(b'f') => self.literal(b"false", Event::False)?,
             Some(b'n') => self.literal(b"null", Event::Null)?,
-            _ => Event::Number(self.number()?),
+            _ => {
+                self.number()?;
+                Event::Number
+            }
         };
         self.after_value();
         Ok(event)
     }
 
-    fn key(&mut self) -> Result<Event<'a>, NotJson> {
+    #[inline]
+    fn key(&mut self) -> Result<Event, NotJson> {
         self.start = self.at;
         if self.peek() != Some(b'"') {
             return Err(self.broken());
         }
-        let key = self.string()?;
+        self.string()?;
         self.skip_space();
         if self.peek() != Some(b':') {
             return Err(self.broken());
         }
         self.at += 1;
         self.expect = Expect::Value;
-        Ok(Event::Key(key))
+        Ok(Event::Key)
     }
 
-    fn open(&mut self, container: Container, event: Event<'a>) -> Event<'a> {
+    #[inline]
+    fn open(&mut self, container: Container, event: Event) -> Event {
         self.at += 1;
         self.nesting.push(container);
         self.expect = Expect::FirstOrEnd;
         event
     }
 
-    fn close(&mut self, event: Event<'a>) -> Event<'a> {
+    #[inline]
+    fn close(&mut self, event: Event) -> Event {
         self.start = self.at;
         self.at += 1;
         self.nesting.pop();
@@ -162,25 +194,29 @@ impl<'a> Cursor<'a> {
         event
     }
 
+    #[inline]
     fn after_value(&mut self) {
         self.expect =
             if self.nesting.is_empty() { Expect::NothingMore } else { Expect::CommaOrEnd };
     }
 
     /// Reads a string whose opening quote is next.
-    fn string(&mut self) -> Result<Text<'a>, NotJson> {
+    #[inline]
+    fn string(&mut self) -> Result<(), NotJson> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
         loop {
-            let Some(found) = memchr2(b'"', b'\\', &self.bytes[self.at..]) else {
+            let Some(found) = quote_or_backslash(self.bytes, self.at) else {
                 self.at = self.bytes.len();
                 return Err(self.broken());
             };
-            self.at += found;
+            self.at = found;
             if self.bytes[self.at] == b'"' {
                 self.at += 1;
-                return Ok(Text { raw: &self.bytes[start..self.at - 1], escaped });
+                self.raw = &self.bytes[start..self.at - 1];
+                self.escaped = escaped;
+                return Ok(());
             }
             escaped = true;
             self.at += match self.bytes.get(self.at + 1) {
@@ -191,7 +227,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn literal(&mut self, word: &[u8], event: Event<'a>) -> Result<Event<'a>, NotJson> {
+    fn literal(&mut self, word: &[u8], event: Event) -> Result<Event, NotJson> {
         if !self.bytes[self.at..].starts_with(word) {
             return Err(self.broken());
         }
@@ -199,7 +235,7 @@ impl<'a> Cursor<'a> {
         Ok(event)
     }
 
-    fn number(&mut self) -> Result<&'a [u8], NotJson> {
+    fn number(&mut self) -> Result<(), NotJson> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -220,7 +256,9 @@ impl<'a> Cursor<'a> {
             }
             self.digits()?;
         }
-        Ok(&self.bytes[start..self.at])
+        self.raw = &self.bytes[start..self.at];
+        self.escaped = false;
+        Ok(())
     }
 
     /// One digit or more.
@@ -233,12 +271,14 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -262,7 +302,8 @@ pub(super) fn members<'a>(
     }
     let mut shape = Shape { open: cursor.at, is_empty: true };
     while let Some(event) = cursor.next()? {
-        if let Event::Key(key) = event {
+        if event == Event::Key {
+            let key = cursor.text();
             shape.is_empty = false;
             let value = cursor.skip_value()?;
             visit(key, value);
@@ -272,15 +313,19 @@ pub(super) fn members<'a>(
 }
 
 impl<'a> Text<'a> {
-    /// Text that has no escapes.
-    pub(super) fn plain(raw: &'a [u8]) -> Self {
-        Self { raw, escaped: false }
+    /// Calls `read` with the bytes of the text, its escapes resolved, for comparing them to names.
+    #[inline]
+    pub(super) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
+        if self.escaped { read(self.decode().as_bytes()) } else { read(self.raw) }
     }
 
     /// The text with its escapes resolved; what is not Unicode becomes U+FFFD.
     pub(super) fn decode(self) -> Cow<'a, str> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            return match std::str::from_utf8(self.raw) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(self.raw),
+            };
         }
         let mut decoded = Vec::with_capacity(self.raw.len());
         let mut rest = self.raw;

@@ -45,6 +45,9 @@
 //! [`AUDIO_TOKENS`] and [`DOCUMENT_TOKENS`]. Messages and tools cost a little for their framing:
 //! [`MESSAGE_TOKENS`].
 
+mod plain;
+
+use self::plain::Stretch;
 use super::cursor::unescape;
 
 /// What one image is charged: a 1024-pixel square costs 765 at OpenAI, about 1 400 at Anthropic,
@@ -119,9 +122,51 @@ enum Class {
 impl Estimator {
     /// Adds text as it is.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.read::<false>(bytes);
+    }
+
+    /// Adds the inside of a JSON string, each escape as the character it means.
+    pub(super) fn json(&mut self, raw: &[u8]) {
+        self.read::<true>(raw);
+    }
+
+    fn read<const JSON: bool>(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let many = if plain::begins(bytes) { self.many::<JSON>(bytes) } else { 0 };
+            let length = if many > 0 { many } else { self.some::<JSON>(bytes) };
+            // An escape may be cut off.
+            bytes = bytes.get(length..).unwrap_or_default();
+        }
+    }
+
+    /// Adds the plain text at the start of `bytes`, and returns how many bytes that was.
+    fn many<const JSON: bool>(&mut self, bytes: &[u8]) -> usize {
+        let mut stretch = Stretch::behind(self.class, self.run);
+        let mut at = stretch.fill::<JSON>(bytes);
+        if at == 0 {
+            return 0;
+        }
+        loop {
+            self.milli += stretch.price();
+            if at == bytes.len() || !stretch.is_full() {
+                (self.class, self.run) = stretch.last();
+                return at;
+            }
+            stretch.pass();
+            at += stretch.fill::<JSON>(&bytes[at..]);
+        }
+    }
+
+    /// Adds a few characters, one by one, and returns how many bytes they were.
+    fn some<const JSON: bool>(&mut self, bytes: &[u8]) -> usize {
+        const FEW: usize = 8;
         let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if byte.is_ascii_lowercase() {
+        while let Some(&byte) = bytes.get(at).filter(|_| at < FEW) {
+            if JSON && byte == b'\\' {
+                let (character, length) = unescape(&bytes[at..]);
+                self.step(class_of(u32::from(character)));
+                at += length;
+            } else if byte.is_ascii_lowercase() {
                 let letters = bytes[at..].iter().take_while(|byte| byte.is_ascii_lowercase());
                 let len = letters.count();
                 self.word(len);
@@ -133,20 +178,12 @@ impl Estimator {
                 let (code, length) = code_point(&bytes[at..]);
                 self.step(class_of(code));
                 at += length;
+                if bytes.get(at).is_some_and(u8::is_ascii) {
+                    break;
+                }
             }
         }
-    }
-
-    /// Adds the inside of a JSON string, each escape as the character it means.
-    pub(super) fn json(&mut self, raw: &[u8]) {
-        let mut rest = raw;
-        while let Some(at) = memchr::memchr(b'\\', rest) {
-            self.bytes(&rest[..at]);
-            let (character, length) = unescape(&rest[at..]);
-            self.step(class_of(u32::from(character)));
-            rest = rest.get(at + length..).unwrap_or_default();
-        }
-        self.bytes(rest);
+        at
     }
 
     /// Ends the current run: what follows is a text of its own.

@@ -41,7 +41,7 @@ pub fn count(text: &str, model: &str) -> Option<u64> {
 /// ```
 pub fn count_body(body: &[u8], model: &str) -> Option<u64> {
     let encoder = bpe_for_model(model).ok()?;
-    let fields = Fields::read_with(body, Exact { encoder, tokens: 0 }).ok()?;
+    let fields = Fields::read_with(body, Exact { encoder, tokens: 0 });
     fields.is_object.then_some(fields.input_tokens)
 }
 

@@ -11,10 +11,7 @@ mod place;
 mod reader;
 
 use self::reader::Reader;
-use super::{
-    cursor::{NotJson, Text},
-    estimate::Estimator,
-};
+use super::{cursor::Text, estimate::Estimator};
 
 /// Adds up the tokens of a prompt.
 pub(super) trait Counter {
@@ -43,9 +40,9 @@ impl Counter for Estimator {
 
 /// What was found, not yet judged by dialect.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
     pub(super) is_object: bool,
-    pub(super) model: Option<Box<str>>,
+    pub(super) model: Option<Text<'a>>,
     pub(super) stream: Option<bool>,
     pub(super) include_usage: Option<bool>,
     pub(super) max_tokens: Option<u64>,
@@ -93,31 +90,36 @@ pub(super) struct Seen {
     pub(super) ollama: bool,
 }
 
-impl Fields {
-    /// Reads a body, in time linear in its length and without recursion.
-    pub(super) fn read(body: &[u8]) -> Result<Self, NotJson> {
+impl<'a> Fields<'a> {
+    /// Reads a body, in time linear in its length and without recursion; finds nothing in one that
+    /// is not an object.
+    pub(super) fn read(body: &'a [u8]) -> Self {
         Self::read_with(body, Estimator::default())
     }
 
     /// Reads a body and counts its prompt otherwise than by estimate.
-    pub(super) fn read_with(body: &[u8], counter: impl Counter) -> Result<Self, NotJson> {
-        Reader::read(body, counter)
+    pub(super) fn read_with(body: &'a [u8], counter: impl Counter) -> Self {
+        let mut fields = Self::default();
+        if Reader::read(body, counter, &mut fields).is_err() || !fields.is_object {
+            fields = Self::default();
+        }
+        fields
     }
 }
 
 impl Seen {
-    fn note(&mut self, key: &str) {
+    fn note(&mut self, key: &[u8]) {
         match key {
-            "messages" => self.messages = true,
-            "contents" => self.contents = true,
-            "input" => self.input = true,
-            "prompt" => self.prompt = true,
-            "instructions" | "previous_response_id" => self.instructions = true,
-            "system" => self.system = true,
-            "anthropic_version" => self.anthropic_version = true,
-            "inferenceConfig" | "toolConfig" => self.converse = true,
-            "inputText" => self.titan = true,
-            "options" | "keep_alive" => self.ollama = true,
+            b"messages" => self.messages = true,
+            b"contents" => self.contents = true,
+            b"input" => self.input = true,
+            b"prompt" => self.prompt = true,
+            b"instructions" | b"previous_response_id" => self.instructions = true,
+            b"system" => self.system = true,
+            b"anthropic_version" => self.anthropic_version = true,
+            b"inferenceConfig" | b"toolConfig" => self.converse = true,
+            b"inputText" => self.titan = true,
+            b"options" | b"keep_alive" => self.ollama = true,
             _ => {}
         }
     }

@@ -45,6 +45,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, Method, Uri};
 
 use self::{
+    cursor::Text,
     detect::Route,
     fields::{Fields, Seen},
 };
@@ -148,9 +149,9 @@ impl Facts {
     /// Reads a request. Never fails: what cannot be told is left out.
     pub fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Self {
         let route = detect::of_request(method, uri, headers);
-        let fields = read_fields(body);
+        let fields = Fields::read(body);
         let dialect = route.dialect.or_else(|| of_shape(method, &fields));
-        Self::assemble(dialect, &route, uri, fields)
+        Self::assemble(dialect, &route, uri, &fields)
     }
 
     /// Reads a request that is known to speak `dialect`, whatever its path looks like.
@@ -162,10 +163,10 @@ impl Facts {
         body: &[u8],
     ) -> Self {
         let route = detect::of_request(method, uri, headers);
-        Self::assemble(Some(dialect), &route, uri, read_fields(body))
+        Self::assemble(Some(dialect), &route, uri, &Fields::read(body))
     }
 
-    fn assemble(dialect: Option<Dialect>, route: &Route, uri: &Uri, fields: Fields) -> Self {
+    fn assemble(dialect: Option<Dialect>, route: &Route, uri: &Uri, fields: &Fields<'_>) -> Self {
         let operation = match route.operation {
             Some(operation) => operation,
             None if fields.is_object => dialect.map_or(Operation::Other, usual_operation),
@@ -177,9 +178,9 @@ impl Facts {
             dialect,
             provider: route.provider,
             operation,
-            stream: operation.generates() && streams(dialect, route, &fields),
-            max_output_tokens: dialect.and_then(|dialect| cap(dialect, &fields)),
-            choices: choices(dialect, &fields),
+            stream: operation.generates() && streams(dialect, route, fields),
+            max_output_tokens: dialect.and_then(|dialect| cap(dialect, fields)),
+            choices: choices(dialect, fields),
             tools: fields.tools,
             server_tools: fields.server_tools,
             structured_output: fields.structured
@@ -191,7 +192,7 @@ impl Facts {
             include_usage: fields.include_usage,
             input_tokens: fields.input_tokens,
             body_is_json: fields.is_object,
-            model: in_path.or(fields.model).map(bounded),
+            model: in_path.or_else(|| fields.model.map(Text::decode)).map(|name| bounded(&name)),
         }
     }
 }
@@ -200,7 +201,7 @@ impl Facts {
 const MAX_MODEL_BYTES: usize = 256;
 
 /// A name, cut at the last character that fits.
-fn bounded(model: Box<str>) -> Arc<str> {
+fn bounded(model: &str) -> Arc<str> {
     if model.len() <= MAX_MODEL_BYTES {
         return model.into();
     }
@@ -209,12 +210,7 @@ fn bounded(model: Box<str>) -> Arc<str> {
     model[..end].into()
 }
 
-/// The fields of a body; none when it is not an object.
-fn read_fields(body: &[u8]) -> Fields {
-    Fields::read(body).ok().filter(|fields| fields.is_object).unwrap_or_default()
-}
-
-fn streams(dialect: Option<Dialect>, route: &Route, fields: &Fields) -> bool {
+fn streams(dialect: Option<Dialect>, route: &Route, fields: &Fields<'_>) -> bool {
     match (route.stream, dialect) {
         (Some(in_path), _) => in_path,
         (None, Some(Dialect::OllamaNative)) => fields.stream.unwrap_or(true),
@@ -222,7 +218,7 @@ fn streams(dialect: Option<Dialect>, route: &Route, fields: &Fields) -> bool {
     }
 }
 
-fn cap(dialect: Dialect, fields: &Fields) -> Option<u64> {
+fn cap(dialect: Dialect, fields: &Fields<'_>) -> Option<u64> {
     match dialect {
         Dialect::OpenAiChat => fields.max_completion_tokens.or(fields.max_tokens),
         Dialect::OpenAiCompletions | Dialect::AnthropicMessages | Dialect::CohereV2 => {
@@ -243,7 +239,7 @@ fn cap(dialect: Dialect, fields: &Fields) -> Option<u64> {
     }
 }
 
-fn choices(dialect: Option<Dialect>, fields: &Fields) -> u64 {
+fn choices(dialect: Option<Dialect>, fields: &Fields<'_>) -> u64 {
     let asked = match dialect {
         Some(Dialect::OpenAiChat) => fields.n,
         Some(Dialect::OpenAiCompletions) => fields.n.max(fields.best_of),
@@ -254,7 +250,7 @@ fn choices(dialect: Option<Dialect>, fields: &Fields) -> u64 {
 }
 
 /// The dialect of a body whose path says nothing.
-fn of_shape(method: &Method, fields: &Fields) -> Option<Dialect> {
+fn of_shape(method: &Method, fields: &Fields<'_>) -> Option<Dialect> {
     if method != Method::POST {
         return None;
     }
@@ -279,7 +275,7 @@ fn of_shape(method: &Method, fields: &Fields) -> Option<Dialect> {
     } else if seen.prompt {
         Some(if seen.ollama { Dialect::OllamaNative } else { Dialect::OpenAiCompletions })
     } else if seen.input {
-        let embeds = fields.model.as_deref().is_some_and(|model| model.contains("embed"));
+        let embeds = fields.model.is_some_and(|model| model.decode().contains("embed"));
         Some(if embeds { Dialect::OpenAiEmbeddings } else { Dialect::OpenAiResponses })
     } else if seen.instructions {
         Some(Dialect::OpenAiResponses)

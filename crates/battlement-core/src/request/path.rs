@@ -1,9 +1,11 @@
 //! Models that travel in the path: Azure deployments, Gemini, Vertex and Bedrock.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
+
+use super::detect::find;
 
 /// The last segment of every Bedrock path that starts with `/model/{id}/`.
-const BEDROCK_OPERATIONS: [&str; 6] = [
+static BEDROCK_OPERATIONS: [&str; 6] = [
     "converse",
     "converse-stream",
     "invoke",
@@ -14,7 +16,7 @@ const BEDROCK_OPERATIONS: [&str; 6] = [
 
 /// What Google lets one ask of a model, behind the colon. Another colon is part of a name, as in
 /// OpenAI's `/v1/models/ft:gpt-4o:org`.
-const GOOGLE_METHODS: [&str; 24] = [
+static GOOGLE_METHODS: [&str; 24] = [
     "generateContent",
     "streamGenerateContent",
     "bidiGenerateContent",
@@ -43,36 +45,47 @@ const GOOGLE_METHODS: [&str; 24] = [
 
 /// Where in `path` the model's name is, still percent-encoded.
 pub(super) fn model_span(path: &str) -> Option<Range<usize>> {
-    bedrock(path).or_else(|| azure(path)).or_else(|| google(path)).filter(|span| !span.is_empty())
+    let last = path.bytes().rposition(|byte| byte == b'/')? + 1;
+    bedrock(path, last)
+        .or_else(|| azure(path))
+        .or_else(|| google(path, last))
+        .filter(|span| !span.is_empty())
 }
 
 /// `/model/{id}/converse`. The id may hold slashes when a client forgot to encode an ARN.
-fn bedrock(path: &str) -> Option<Range<usize>> {
-    let start = path.find("/model/")? + "/model/".len();
-    let end = path.rfind('/')?;
-    (start < end && BEDROCK_OPERATIONS.contains(&&path[end + 1..])).then_some(start..end)
+fn bedrock(path: &str, last: usize) -> Option<Range<usize>> {
+    if !BEDROCK_OPERATIONS.contains(&&path[last..]) {
+        return None;
+    }
+    let start = find(path.as_bytes(), b"/model/")? + "/model/".len();
+    (start < last - 1).then_some(start..last - 1)
 }
 
 /// `/openai/deployments/{deployment}/chat/completions`.
 fn azure(path: &str) -> Option<Range<usize>> {
     const BEFORE: &str = "/openai/deployments/";
-    let start = path.find(BEFORE)? + BEFORE.len();
+    let start = find(path.as_bytes(), BEFORE.as_bytes())? + BEFORE.len();
     let end = path[start..].find('/').map_or(path.len(), |length| start + length);
     Some(start..end)
 }
 
 /// `…/models/{model}:{method}`.
-fn google(path: &str) -> Option<Range<usize>> {
-    let end = path.rfind(':').filter(|&end| GOOGLE_METHODS.contains(&&path[end + 1..]))?;
-    let start = path[..end].rfind('/')? + 1;
-    let collection = path[..start - 1].rsplit('/').next();
+fn google(path: &str, last: usize) -> Option<Range<usize>> {
+    let colon = last + path[last..].bytes().rposition(|byte| byte == b':')?;
+    if !GOOGLE_METHODS.contains(&&path[colon + 1..]) {
+        return None;
+    }
+    let collection = path[..last - 1].rsplit('/').next();
     let named = matches!(collection, Some("models" | "tunedModels" | "endpoints"));
     // Vertex counts tokens for Claude under a model of this name; the real one is in the body.
-    (named && &path[start..end] != "count-tokens").then_some(start..end)
+    (named && &path[last..colon] != "count-tokens").then_some(last..colon)
 }
 
 /// Resolves `%3A` and its like.
-pub(super) fn percent_decode(text: &str) -> Box<str> {
+pub(super) fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -92,7 +105,7 @@ pub(super) fn percent_decode(text: &str) -> Box<str> {
             }
         }
     }
-    String::from_utf8_lossy(&decoded).into()
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
 /// Makes a name fit for one path segment.

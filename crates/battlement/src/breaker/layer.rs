@@ -229,7 +229,7 @@ impl Guard for Ticket {
         let health =
             attempt.verdict().map_or(Health::Neutral, |verdict| Health::of(verdict.outcome));
         circuits.act(attempt.call(), |Shared { registry, random }| {
-            registry.settle(&key, ticket, health, now(), random);
+            registry.settle(&key, ticket, health, attempt.ended(), random);
         });
     }
 }

@@ -6,6 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use battlement_core::{
@@ -15,6 +16,7 @@ use http::Request;
 
 use super::{Call, Passed, Place};
 use crate::{
+    clock::now,
     error::{BoxError, local_code, no_answer},
     events::Event,
 };
@@ -41,7 +43,8 @@ struct State {
     output: AtomicU64,
     /// What the answer is called if nothing more comes: its place in [`FinishClass::ALL`], from one.
     told: AtomicU8,
-    ending: OnceLock<Ending>,
+    /// And when that was known.
+    ending: OnceLock<(Ending, Instant)>,
 }
 
 /// How an attempt ended.
@@ -136,7 +139,7 @@ impl Attempt {
 
     /// What the answer means. `None` before its end, and if the request was never sent.
     pub fn verdict(&self) -> Option<&Verdict> {
-        match self.0.ending.get()? {
+        match &self.0.ending.get()?.0 {
             Ending::Verdict(verdict) => Some(verdict),
             Ending::Unsent(_) => None,
         }
@@ -147,6 +150,11 @@ impl Attempt {
         self.progress().has_output()
     }
 
+    /// When it ended; now, if it has not. One look at the clock is enough for all who settle something.
+    pub(crate) fn ended(&self) -> Instant {
+        self.0.ending.get().map_or_else(now, |(_, at)| *at)
+    }
+
     /// Whether it is known how it ended.
     pub fn is_over(&self) -> bool {
         self.0.ending.get().is_some()
@@ -154,7 +162,7 @@ impl Attempt {
 
     /// Why the request was turned away on our side, if it was.
     pub fn rejection(&self) -> Option<Code> {
-        match self.0.ending.get()? {
+        match &self.0.ending.get()?.0 {
             Ending::Unsent(code) => Some(*code),
             Ending::Verdict(_) => None,
         }
@@ -162,7 +170,7 @@ impl Attempt {
 
     /// Whether the request was turned away on our side.
     pub(crate) fn is_unsent(&self) -> bool {
-        matches!(self.0.ending.get(), Some(Ending::Unsent(_)))
+        matches!(self.0.ending.get(), Some((Ending::Unsent(_), _)))
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -182,7 +190,8 @@ impl Attempt {
 
     /// Claims the reading of the answer: true for the first who asks, which is the innermost.
     pub(crate) fn claim(&self) -> bool {
-        !self.0.observed.swap(true, Ordering::AcqRel)
+        // A look costs the others less than a swap.
+        !self.0.observed.load(Ordering::Relaxed) && !self.0.observed.swap(true, Ordering::AcqRel)
     }
 
     /// Claims the account of the attempt: true for the first who asks, which is the outermost.
@@ -240,8 +249,11 @@ impl Attempt {
 
     /// Says what became of it, unless that is known already.
     pub(crate) fn conclude(&self, verdict: impl FnOnce() -> Verdict) {
+        if self.is_over() {
+            return;
+        }
         let mut is_new = false;
-        let ending = self.0.ending.get_or_init(|| {
+        let (ending, _) = self.0.ending.get_or_init(|| {
             is_new = true;
             let mut verdict = verdict();
             if verdict.outcome == Outcome::Abandoned {
@@ -249,7 +261,7 @@ impl Attempt {
                     failure.code = self.abandoned();
                 }
             }
-            Ending::Verdict(verdict)
+            (Ending::Verdict(verdict), now())
         });
         if is_new {
             if let Ending::Verdict(verdict) = ending {
@@ -261,7 +273,7 @@ impl Attempt {
     /// The request does not leave, for this reason.
     pub(crate) fn turn_away(&self, code: Code) {
         let code = if code == Code::Abandoned { self.abandoned() } else { code };
-        if self.0.ending.set(Ending::Unsent(code)).is_ok() {
+        if self.0.ending.set((Ending::Unsent(code), now())).is_ok() {
             self.call().report(&Event::Rejected { code });
         }
     }
@@ -307,7 +319,7 @@ impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("progress", &self.progress().signals())
-            .field("ending", &self.0.ending.get())
+            .field("ending", &self.0.ending.get().map(|(ending, _)| ending))
             .finish_non_exhaustive()
     }
 }

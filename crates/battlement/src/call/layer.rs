@@ -149,6 +149,12 @@ impl<S> Reads<S> {
     pub(crate) fn before(inner: S) -> Self {
         Self { inner, settings: None }
     }
+
+    /// The layer alone, for a stack in which calls were read further out. Each wrapper that is not there
+    /// is one that calls need not be moved through.
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl Settings {
@@ -212,9 +218,9 @@ where
             }
             Poll::Pending => {
                 let clone = self.inner.clone();
-                let service = Some(mem::replace(&mut self.inner, clone));
-                let (parts, settings) = (Some(parts), self.settings.clone());
-                ResponseFuture { state: State::Reading { service, parts, reading, settings } }
+                let service = mem::replace(&mut self.inner, clone);
+                let unread = Unread { service, parts, reading, settings: self.settings.clone() };
+                ResponseFuture { state: State::Reading { unread: Some(Box::new(unread)) } }
             }
         }
     }
@@ -238,15 +244,19 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Reading {
-            service: Option<S>,
-            parts: Option<Parts>,
-            reading: Reading<B>,
-            settings: Option<Arc<Settings>>,
-        },
+        // In a box, since it is rare, and every layer above would have room for it in its future.
+        Reading { unread: Option<Box<Unread<S, B>>> },
         Calling { #[pin] drive: Drive<S, Request<B>> },
         Failed { error: Option<BoxError> },
     }
+}
+
+/// A request whose body is still on its way in.
+struct Unread<S, B> {
+    service: S,
+    parts: Parts,
+    reading: Reading<B>,
+    settings: Option<Arc<Settings>>,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -275,12 +285,14 @@ where
                 StateProjection::Failed { error } => {
                     return Poll::Ready(Err(error.take().expect("polled after it was over")));
                 }
-                StateProjection::Reading { service, parts, reading, settings } => {
+                StateProjection::Reading { unread } => {
+                    let reading = &mut unread.as_mut().expect("there until it is read").reading;
                     let bytes = ready!(reading.poll(cx))?;
-                    let parts = parts.take().expect("there until it is read");
+                    let unread = unread.take().expect("there until it is read");
+                    let Unread { service, parts, settings, .. } = *unread;
                     let mut request = Request::from_parts(parts, B::from(bytes.clone()));
-                    begin(&mut request, Some(&bytes), Settings::of(settings));
-                    Drive::owned(service.take().expect("there until it is read"), request)
+                    begin(&mut request, Some(&bytes), Settings::of(&settings));
+                    Drive::owned(service, request)
                 }
             };
             state.set(State::Calling { drive });

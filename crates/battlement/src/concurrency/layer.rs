@@ -157,7 +157,7 @@ impl Guard for Running {
 
     fn settle(self, attempt: &Attempt) {
         let Self { line, mut permit, speaks: _ } = self;
-        let now = now();
+        let now = attempt.ended();
         let verdict = attempt.verdict();
         let signal = verdict.map_or(Signal::Neutral, |verdict| Signal::of(verdict.outcome));
         // A provider that has no room may also just be silent.

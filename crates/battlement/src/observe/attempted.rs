@@ -40,11 +40,25 @@ pin_project! {
         S: Service<Request<B>>,
         G: Guard,
     {
-        // In the order in which they are to be dropped.
         #[pin]
-        drive: Option<Drive<S, Request<B>>>,
-        settling: Option<Settling<G>>,
-        rejected: Option<BoxError>,
+        state: AttemptedState<S, B, G>,
+    }
+}
+
+pin_project! {
+    #[project = AttemptedProjection]
+    enum AttemptedState<S, B, G>
+    where
+        S: Service<Request<B>>,
+        G: Guard,
+    {
+        // In the order in which they are to be dropped.
+        Going {
+            #[pin]
+            drive: Drive<S, Request<B>>,
+            settling: Option<Settling<G>>,
+        },
+        Rejected { error: Option<BoxError> },
     }
 }
 
@@ -55,13 +69,13 @@ where
 {
     /// Makes it.
     pub(crate) fn new(drive: Drive<S, Request<B>>, settling: Settling<G>) -> Self {
-        Self { drive: Some(drive), settling: Some(settling), rejected: None }
+        Self { state: AttemptedState::Going { drive, settling: Some(settling) } }
     }
 
     /// Turns it away.
     pub(crate) fn rejected(attempt: &Attempt, error: BoxError) -> Self {
         attempt.failed(&error);
-        Self { drive: None, settling: None, rejected: Some(error) }
+        Self { state: AttemptedState::Rejected { error: Some(error) } }
     }
 }
 
@@ -75,12 +89,14 @@ where
     type Output = Result<Response<Body<R, G>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Some(drive) = this.drive.as_pin_mut() else {
-            return Poll::Ready(Err(this.rejected.take().expect("polled after it was over")));
+        let (drive, settling) = match self.project().state.project() {
+            AttemptedProjection::Going { drive, settling } => (drive, settling),
+            AttemptedProjection::Rejected { error } => {
+                return Poll::Ready(Err(error.take().expect("polled after it was over")));
+            }
         };
         let answer = ready!(drive.poll(cx));
-        let mut settling = this.settling.take().expect("polled after it was over");
+        let mut settling = settling.take().expect("polled after it was over");
         Poll::Ready(match answer {
             Ok(response) => Ok(watch(response, settling)),
             Err(error) => {
@@ -135,11 +151,11 @@ pin_project! {
         S: Service<Request<B>>,
         T: Turn,
     {
+        // In boxes, since it is rare, and every layer above would have room for it in its future.
         Waiting {
-            #[pin]
-            turn: T,
+            turn: Pin<Box<T>>,
             // Dropped after the turn, it says that the request was never sent.
-            held: Option<Held<S, B>>,
+            held: Option<Box<Held<S, B>>>,
         },
         Going { #[pin] attempted: Attempted<S, B, T::Guard> },
     }
@@ -186,7 +202,8 @@ where
 
     /// It has to wait.
     pub(crate) fn wait(service: S, request: Request<B>, attempt: Attempt, turn: T) -> Self {
-        let held = Some(Held { service, request, back: HeldBack(Some(attempt)) });
+        let held = Held { service, request, back: HeldBack(Some(attempt)) };
+        let (turn, held) = (Box::pin(turn), Some(Box::new(held)));
         Self { state: GatedState::Waiting { turn, held } }
     }
 
@@ -211,9 +228,9 @@ where
             let attempted = match state.as_mut().project() {
                 GatedProjection::Going { attempted } => return attempted.poll(cx),
                 GatedProjection::Waiting { turn, held } => {
-                    let turn = ready!(turn.poll_turn(cx));
+                    let turn = ready!(turn.as_mut().poll_turn(cx));
                     let held = held.take().expect("held until its turn");
-                    let Held { service, request, back: mut held_back } = held;
+                    let Held { service, request, back: mut held_back } = *held;
                     let attempt = held_back.0.take().expect("held until its turn");
                     match turn {
                         Ok(guard) => {

@@ -170,7 +170,7 @@ impl Guard for Reserved {
 
     fn settle(self, attempt: &Attempt) {
         let Self { line, held, waited, told: _ } = self;
-        let (now, call) = (now(), attempt.call());
+        let (now, call) = (attempt.ended(), attempt.call());
         line.change(now, |book, queue| {
             let more = book.settle(held, attempt, now);
             // Whoever did not wait took nothing from anybody.

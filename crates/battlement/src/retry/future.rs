@@ -28,10 +28,21 @@ const MOST_HELD: usize = 64 * 1024;
 /// How long an error is waited for after its head. Mostly it comes with it.
 const LONGEST_HELD: Duration = Duration::from_secs(1);
 
+/// The future of [`Retry`](super::Retry).
+///
+/// In a box: it holds all that another attempt needs, and whatever is further out moves it on.
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+    R: http_body::Body<Data = Bytes>,
+{
+    attempts: Pin<Box<Attempts<S, B, R>>>,
+}
+
 pin_project! {
-    /// The future of [`Retry`](super::Retry).
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, B, R>
+    /// One attempt after the other.
+    struct Attempts<S, B, R>
     where
         S: Service<Request<B>>,
         R: http_body::Body<Data = Bytes>,
@@ -65,12 +76,14 @@ where
 {
     /// An attempt that stays the only one.
     pub(super) fn once(attempted: Attempted<S, B, Ticket>) -> Self {
-        Self { state: State::Calling { attempted }, tries: None }
+        let state = State::Calling { attempted };
+        Self { attempts: Box::pin(Attempts { state, tries: None }) }
     }
 
     /// An attempt that others may follow.
     pub(super) fn first(attempted: Attempted<S, B, Ticket>, tries: Tries<S, R>) -> Self {
-        Self { state: State::Calling { attempted }, tries: Some(tries) }
+        let state = State::Calling { attempted };
+        Self { attempts: Box::pin(Attempts { state, tries: Some(tries) }) }
     }
 }
 
@@ -84,8 +97,8 @@ where
 {
     type Output = Answer<R>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.attempts.as_mut().project();
         loop {
             let answer = match this.state.as_mut().project() {
                 StateProjection::Calling { attempted } => {

@@ -5,8 +5,9 @@ use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
 use http_body::Body;
+use smallvec::SmallVec;
 
-use crate::call::{Attempt, Options, Unreadable, take_bytes};
+use crate::call::{Attempt, Unreadable, take_bytes};
 
 /// Everything that a request consists of.
 pub(super) struct Replay {
@@ -14,7 +15,6 @@ pub(super) struct Replay {
     uri: Uri,
     version: Version,
     headers: Headers,
-    options: Option<Options>,
     /// If they hold more than what is ours.
     extensions: Option<Extensions>,
     body: Bytes,
@@ -30,14 +30,12 @@ impl Replay {
         let (parts, body) = request.into_parts();
         let body = take_bytes(body)?;
         let Parts { method, uri, version, headers, extensions, .. } = &parts;
-        let ours = [extensions.get::<Attempt>().is_some(), extensions.get::<Options>().is_some()];
-        let ours = ours.into_iter().filter(|is_there| *is_there).count();
+        let ours = usize::from(extensions.get::<Attempt>().is_some());
         let replay = Self {
             method: method.clone(),
             uri: uri.clone(),
             version: *version,
             headers: Headers::pack(headers),
-            options: extensions.get::<Options>().cloned(),
             extensions: (extensions.len() > ours).then(|| extensions.clone()),
             body: body.clone(),
         };
@@ -60,8 +58,6 @@ impl Replay {
         *request.headers_mut() = self.headers.unpack().ok_or_else(Unreadable::lost)?;
         if let Some(extensions) = &self.extensions {
             *request.extensions_mut() = extensions.clone();
-        } else if let Some(options) = &self.options {
-            request.extensions_mut().insert(options.clone());
         }
         request.extensions_mut().insert(attempt);
         Ok(request)
@@ -75,8 +71,11 @@ impl Replay {
 struct Headers {
     count: usize,
     /// Of each: the lengths of name and value, whether it is a secret, name, value.
-    packed: Box<[u8]>,
+    packed: SmallVec<[u8; USUAL]>,
 }
+
+/// More than the headers of most requests.
+const USUAL: usize = 512;
 
 const LENGTH: usize = size_of::<u32>();
 
@@ -85,7 +84,7 @@ impl Headers {
         let size = |(name, value): (&HeaderName, &HeaderValue)| {
             2 * LENGTH + 1 + name.as_str().len() + value.len()
         };
-        let mut packed = Vec::with_capacity(headers.iter().map(size).sum());
+        let mut packed = SmallVec::with_capacity(headers.iter().map(size).sum());
         for (name, value) in headers {
             for part in [name.as_ref(), value.as_bytes()] {
                 let part: &[u8] = part;
@@ -95,7 +94,7 @@ impl Headers {
             packed.extend_from_slice(name.as_ref());
             packed.extend_from_slice(value.as_bytes());
         }
-        Self { count: headers.len(), packed: packed.into_boxed_slice() }
+        Self { count: headers.len(), packed }
     }
 
     fn unpack(&self) -> Option<HeaderMap> {

@@ -72,7 +72,7 @@ impl Guard for Ticket {
     fn settle(self, attempt: &Attempt) {
         if let Some(Owed { running, .. }) = self.0 {
             let ending = attempt.verdict().map_or(Ending::Unsent, ending);
-            attempt.call().ledger().settle(running, ending, now());
+            attempt.call().ledger().settle(running, ending, attempt.ended());
         }
     }
 }

@@ -45,10 +45,8 @@ pub struct Stack {
 }
 
 /// The layers over a client.
-type Layers<S> = Reads<
-    Reads<Enforce<Reads<Retry<Reads<RetryAfter<Reads<RateLimit<Reads<Breaker<Inner<S>>>>>>>>>>>,
->;
-type Inner<S> = Reads<Concurrency<Reads<Timeout<Reads<Finish<S>>>>>>;
+type Layers<S> = Reads<Enforce<Retry<RetryAfter<RateLimit<Breaker<Inner<S>>>>>>>;
+type Inner<S> = Concurrency<Timeout<Finish<S>>>;
 
 impl Stack {
     /// For whoever answers, which is told by the address of each request.
@@ -195,10 +193,15 @@ impl<S> Layer<S> for Stack {
     type Service = Stacked<S>;
 
     fn layer(&self, client: S) -> Stacked<S> {
-        let attempt = self.concurrency.layer(self.timeout.layer(self.finish.layer(client)));
-        let attempt = self.rate_limit.layer(self.breaker.layer(attempt));
-        let attempts = self.retry.layer(self.retry_after.layer(attempt));
-        let layers = self.call.layer(self.deadline.layer(attempts));
+        let service = self.finish.layer(client).into_inner();
+        let service = self.timeout.layer(service).into_inner();
+        let service = self.concurrency.layer(service).into_inner();
+        let service = self.breaker.layer(service).into_inner();
+        let service = self.rate_limit.layer(service).into_inner();
+        let service = self.retry_after.layer(service).into_inner();
+        let service = self.retry.layer(service).into_inner();
+        let service = self.deadline.layer(service).into_inner();
+        let layers = self.call.layer(service);
         Stacked { base: self.base.clone(), layers }
     }
 }

@@ -76,7 +76,7 @@ pin_project! {
     {
         #[pin]
         attempted: Option<Attempted<S, B, ()>>,
-        watch: Option<Watch>,
+        watch: Option<Box<Watch>>,
     }
 }
 
@@ -85,7 +85,7 @@ where
     S: Service<Request<B>>,
 {
     pub(super) fn new(attempted: Attempted<S, B, ()>, watch: Watch) -> Self {
-        Self { attempted: Some(attempted), watch: Some(watch) }
+        Self { attempted: Some(attempted), watch: Some(Box::new(watch)) }
     }
 }
 
@@ -137,7 +137,7 @@ pin_project! {
         // `None` when it was given up.
         #[pin]
         inner: Option<observe::Body<R>>,
-        watch: Watch,
+        watch: Box<Watch>,
     }
 }
 
@@ -160,7 +160,7 @@ where
             Poll::Ready(frame) => {
                 if let Some(Ok(frame)) = &frame {
                     let bytes = frame.data_ref().map_or(0, Bytes::len);
-                    let Watch { clocks, attempt, .. } = this.watch;
+                    let Watch { clocks, attempt, .. } = &mut **this.watch;
                     clocks.arrived(attempt.progress(), bytes, now);
                 }
                 return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -62,7 +63,7 @@ impl<S> Layer<S> for TimeoutLayer {
     type Service = Reads<Timeout<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Reads::before(Timeout { inner, limits: *self })
+        Reads::before(Timeout { inner, limits: Arc::new(*self) })
     }
 }
 
@@ -70,7 +71,7 @@ impl<S> Layer<S> for TimeoutLayer {
 #[derive(Clone, Debug)]
 pub struct Timeout<S> {
     inner: S,
-    limits: TimeoutLayer,
+    limits: Arc<TimeoutLayer>,
 }
 
 impl<S, B, R> Service<Request<B>> for Timeout<S>

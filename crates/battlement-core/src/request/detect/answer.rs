@@ -7,7 +7,7 @@ mod frame;
 
 use http::{HeaderMap, Method, header::CONTENT_TYPE};
 
-use super::{glob, of_path, provider_of_path, trimmed};
+use super::{glob, glob::Subject, of_path, provider_of_path, trimmed};
 use crate::{
     Dialect, Provider,
     request::cursor::{Cursor, Event},
@@ -77,7 +77,7 @@ pub fn of_answer(
     body_prefix: &[u8],
 ) -> (Option<Dialect>, Provider) {
     let shape = Shape::read(body_prefix);
-    let path = endpoint_path.map(trimmed);
+    let path = endpoint_path.map(|path| Subject::new(trimmed(path)));
     let in_path = path.and_then(|path| of_path(&Method::POST, path)).and_then(|row| row.dialect);
     let in_headers = of_headers(headers);
     let in_body = shape.dialect(in_headers, headers);
@@ -171,8 +171,8 @@ impl<'a> Shape<'a> {
             let outer = usize::from(json.first() == Some(&b'['));
             let depth = path.len().saturating_sub(outer);
             match event {
-                Event::Key(text) => {
-                    key = text.decode().into();
+                Event::Key => {
+                    key = cursor.text().decode().into();
                     if depth == 1 {
                         self.keys.push(key.clone());
                     } else if depth == 2 && path.last().is_some_and(|parent| &**parent == "error") {
@@ -186,15 +186,15 @@ impl<'a> Shape<'a> {
                         return;
                     }
                 }
-                Event::String(_) if depth == 2 && &*key == "status" => {
+                Event::String if depth == 2 && &*key == "status" => {
                     self.error_status |= path.last().is_some_and(|parent| &**parent == "error");
                 }
-                Event::String(text) if depth == 1 => match &*key {
-                    "object" => self.object = text.decode().into(),
-                    "type" => self.kind = text.decode().into(),
-                    "id" => self.id = text.decode().into(),
-                    "system_fingerprint" => self.fingerprint = text.decode().into(),
-                    "error" => self.error_text = Some(text.decode().into()),
+                Event::String if depth == 1 => match &*key {
+                    "object" => self.object = cursor.text().decode().into(),
+                    "type" => self.kind = cursor.text().decode().into(),
+                    "id" => self.id = cursor.text().decode().into(),
+                    "system_fingerprint" => self.fingerprint = cursor.text().decode().into(),
+                    "error" => self.error_text = Some(cursor.text().decode().into()),
                     _ => {}
                 },
                 _ => {}

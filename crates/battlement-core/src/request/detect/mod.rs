@@ -5,14 +5,20 @@
 //! Google speaks OpenAI's dialect with Google's habits.
 
 mod answer;
+mod glob;
 
+pub(super) use self::glob::find;
 pub use answer::of_answer;
+
+use std::borrow::Cow;
 
 use http::{
     HeaderMap, Method, Uri,
     header::{AUTHORIZATION, HOST},
 };
+use memchr::memchr;
 
+use self::glob::{Glob, Subject};
 use super::Operation;
 use crate::{Dialect, Provider};
 
@@ -31,7 +37,8 @@ pub struct Route {
 }
 
 /// Hosts, with the port where it matters.
-const HOSTS: &[(&str, Provider)] = &[
+static HOSTS: [(Glob, Provider); HOST_PATTERNS.len()] = Glob::table(HOST_PATTERNS);
+const HOST_PATTERNS: &[(&str, Provider)] = &[
     ("api.openai.com", Provider::OpenAi),
     ("*.api.openai.com", Provider::OpenAi),
     ("*.openai.azure.com", Provider::AzureOpenAi),
@@ -81,14 +88,14 @@ const HEADERS: &[(&str, Provider, Option<Dialect>)] = &[
 
 /// One kind of path.
 struct Path {
-    pattern: &'static str,
+    pattern: Glob,
     dialect: Option<Dialect>,
     operation: Operation,
     stream: Option<bool>,
 }
 
 const fn path(pattern: &'static str, dialect: Dialect, operation: Operation) -> Path {
-    Path { pattern, dialect: Some(dialect), operation, stream: None }
+    Path { pattern: Glob::new(pattern), dialect: Some(dialect), operation, stream: None }
 }
 
 /// A path that also says whether the answer streams.
@@ -98,16 +105,16 @@ const fn framed(
     operation: Operation,
     stream: bool,
 ) -> Path {
-    Path { pattern, dialect: Some(dialect), operation, stream: Some(stream) }
+    Path { pattern: Glob::new(pattern), dialect: Some(dialect), operation, stream: Some(stream) }
 }
 
 /// A path whose dialect depends on more than itself.
 const fn vague(pattern: &'static str, operation: Operation) -> Path {
-    Path { pattern, dialect: None, operation, stream: None }
+    Path { pattern: Glob::new(pattern), dialect: None, operation, stream: None }
 }
 
 /// Paths that are asked with POST; special ones first.
-const PATHS: &[Path] = {
+static PATHS: &[Path] = {
     use Dialect::{
         AnthropicMessages, BedrockConverse, BedrockInvoke, CohereV2, Gemini, OllamaNative,
         OpenAiChat, OpenAiCompletions, OpenAiEmbeddings, OpenAiResponses,
@@ -160,7 +167,9 @@ const PATHS: &[Path] = {
 };
 
 /// What a path says about the provider when the host says nothing.
-const PATH_PROVIDERS: &[(&str, Provider)] = &[
+static PATH_PROVIDERS: [(Glob, Provider); PATH_PROVIDER_PATTERNS.len()] =
+    Glob::table(PATH_PROVIDER_PATTERNS);
+const PATH_PROVIDER_PATTERNS: &[(&str, Provider)] = &[
     ("*/openai/deployments/*", Provider::AzureOpenAi),
     ("*/projects/*/locations/*", Provider::Vertex),
     ("*:generateContent", Provider::Gemini),
@@ -179,11 +188,13 @@ const PATH_PROVIDERS: &[(&str, Provider)] = &[
 
 /// Reads a request line and its headers.
 pub fn of_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Route {
-    let request_path = trimmed(uri.path());
-    let header = HEADERS.iter().find(|(name, ..)| headers.contains_key(*name));
+    let request_path = Subject::new(trimmed(uri.path()));
     let route = of_path(method, request_path);
-    let provider = host(uri, headers)
-        .and_then(of_host)
+    let of_host = host(uri, headers).and_then(of_host);
+    // Nothing depends on the headers where host and path have told.
+    let told = of_host.is_some() && route.is_some_and(|route| route.dialect.is_some());
+    let header = if told { None } else { telling_header(headers) };
+    let provider = of_host
         .or(header.map(|&(_, provider, _)| provider))
         .or_else(|| signed_for_aws(headers).then_some(Provider::Bedrock))
         .or_else(|| provider_of_path(request_path))
@@ -197,7 +208,9 @@ pub fn of_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Route {
         operation: match route {
             Some(route) if *method == Method::POST => Some(route.operation),
             Some(_) => Some(Operation::Other),
-            None if *method == Method::GET && lists_models(request_path) => Some(Operation::Models),
+            None if *method == Method::GET && lists_models(request_path.as_str()) => {
+                Some(Operation::Models)
+            }
             None => None,
         },
         stream: route.and_then(|route| route.stream),
@@ -213,25 +226,43 @@ pub fn of_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Route {
 /// assert_eq!(detect::of_host("gateway.internal"), None);
 /// ```
 pub fn of_host(host: &str) -> Option<Provider> {
-    let host = host.to_ascii_lowercase();
-    let bare = match host.rsplit_once(':') {
-        Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
-        _ => &host,
+    let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
     };
-    let row = HOSTS.iter().find(|(pattern, _)| glob(pattern, bare) || glob(pattern, &host));
-    row.map(|&(_, provider)| provider)
+    let colon = host
+        .bytes()
+        .rposition(|byte| byte == b':')
+        .filter(|&at| host[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
+    let bare = colon.map(|at| Subject::new(&host[..at]));
+    let host = Subject::new(&host);
+    let matches =
+        |pattern: &Glob| pattern.matches(host) || bare.is_some_and(|bare| pattern.matches(bare));
+    HOSTS.iter().find(|(pattern, _)| matches(pattern)).map(|&(_, provider)| provider)
 }
 
-fn of_path(method: &Method, path: &str) -> Option<&'static Path> {
+/// The first row of which there is a header.
+///
+/// Goes through the headers once: there are few, and to look up a name costs more than to see it.
+fn telling_header(
+    headers: &HeaderMap,
+) -> Option<&'static (&'static str, Provider, Option<Dialect>)> {
+    let row = |name: &str| HEADERS.iter().position(|(row, ..)| *row == name);
+    let first = headers.keys().filter_map(|name| row(name.as_str())).min();
+    first.map(|at| &HEADERS[at])
+}
+
+fn of_path(method: &Method, path: Subject<'_>) -> Option<&'static Path> {
     // GET on these paths fetches what was stored: the dialect is the same, the operation is not.
     PATHS
         .iter()
-        .find(|row| glob(row.pattern, path))
+        .find(|row| row.pattern.matches(path))
         .filter(|row| *method == Method::POST || row.dialect.is_some())
 }
 
-fn provider_of_path(path: &str) -> Option<Provider> {
-    PATH_PROVIDERS.iter().find(|(pattern, _)| glob(pattern, path)).map(|&(_, provider)| provider)
+fn provider_of_path(path: Subject<'_>) -> Option<Provider> {
+    PATH_PROVIDERS.iter().find(|(pattern, _)| pattern.matches(path)).map(|&(_, provider)| provider)
 }
 
 fn lists_models(path: &str) -> bool {
@@ -240,7 +271,11 @@ fn lists_models(path: &str) -> bool {
 
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let in_uri = uri.authority().map(|authority| {
-        authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host)
+        let authority = authority.as_str();
+        authority
+            .bytes()
+            .rposition(|byte| byte == b'@')
+            .map_or(authority, |at| &authority[at + 1..])
     });
     in_uri.or_else(|| headers.get(HOST)?.to_str().ok())
 }
@@ -252,21 +287,13 @@ fn signed_for_aws(headers: &HeaderMap) -> bool {
 
 /// A path without its query and its last slash.
 fn trimmed(path: &str) -> &str {
-    let path = path.split('?').next().unwrap_or(path);
+    let path = memchr(b'?', path.as_bytes()).map_or(path, |query| &path[..query]);
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// Whether `text` is `pattern`, in which `*` stands for any text, also none.
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((start, mut pattern)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut rest) = text.strip_prefix(start) else { return false };
-    while let Some((piece, tail)) = pattern.split_once('*') {
-        // The leftmost place will do: what follows can only match more.
-        let Some(at) = rest.find(piece) else { return false };
-        rest = &rest[at + piece.len()..];
-        pattern = tail;
-    }
-    rest.ends_with(pattern)
+/// Whether `text` is what `pattern` describes.
+fn glob(pattern: &'static str, text: &str) -> bool {
+    Glob::new(pattern).matches(Subject::new(text))
 }
 
 #[cfg(test)]

@@ -59,7 +59,48 @@ fn error_per_script() {
     }
 }
 
+/// The price of a text, character by character.
+fn slowly(estimator: &mut Estimator, text: &str) {
+    for character in text.chars() {
+        estimator.step(class_of(u32::from(character)));
+    }
+}
+
 proptest! {
+    #[test]
+    fn many_characters_cost_what_each_of_them_costs(
+        texts in proptest::collection::vec(
+            prop_oneof![
+                "[a-z]{0,20}", "[A-Z]{0,4}[a-z]{0,12}", "[0-9]{0,70}", "[ -~]{0,80}", "[ .é\n中ß\u{7f}]{0,4}",
+                "(a| |B|1|,|\\n|\"|\\t|\\x01){0,90}", "[a-z]{60,130}", "[A-Z]{0,70}", " {0,70}", "-{0,70}",
+            ],
+            0..8,
+        ),
+    ) {
+        let (mut many, mut each) = (Estimator::default(), Estimator::default());
+        for text in &texts {
+            many.bytes(text.as_bytes());
+            slowly(&mut each, text);
+            prop_assert_eq!(many.milli, each.milli, "{:?}", text);
+        }
+        let text = texts.concat();
+        let mut whole = Estimator::default();
+        whole.bytes(text.as_bytes());
+        prop_assert_eq!(whole.milli, each.milli, "{:?}", text);
+        let quoted = serde_json::to_string(&text).unwrap();
+        let mut escaped = Estimator::default();
+        // Some clients send nothing but ASCII.
+        let ascii: String = quoted
+            .chars()
+            .map(|one| if one.is_ascii() { one.into() } else { format!("\\u{:04x}", u32::from(one)) })
+            .collect();
+        let mut in_ascii = Estimator::default();
+        in_ascii.json(&ascii.as_bytes()[1..ascii.len() - 1]);
+        prop_assert_eq!(in_ascii.milli, each.milli, "{}", ascii);
+        escaped.json(&quoted.as_bytes()[1..quoted.len() - 1]);
+        prop_assert_eq!(escaped.milli, each.milli, "{}", quoted);
+    }
+
     #[test]
     fn grows_with_the_text(left in ".{0,40}", right in ".{0,40}") {
         let both = text(&format!("{left}{right}"));

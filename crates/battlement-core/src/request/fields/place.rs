@@ -78,70 +78,70 @@ pub(super) enum Place {
 
 impl Place {
     /// The place of a member.
-    pub(super) fn child(self, key: &str) -> Self {
+    pub(super) fn child(self, key: &[u8]) -> Self {
         match self {
             Self::Root => top_level(key),
-            Self::StreamOptions if key == "include_usage" => Self::IncludeUsage,
+            Self::StreamOptions if key == b"include_usage" => Self::IncludeUsage,
             Self::GenerationConfig => match key {
-                "maxOutputTokens" | "max_output_tokens" => Self::GenerationCap,
-                "candidateCount" | "candidate_count" => Self::CandidateCount,
-                "responseSchema"
-                | "response_schema"
-                | "responseJsonSchema"
-                | "response_json_schema" => Self::Schema,
-                "responseMimeType" | "response_mime_type" => Self::MimeType,
+                b"maxOutputTokens" | b"max_output_tokens" => Self::GenerationCap,
+                b"candidateCount" | b"candidate_count" => Self::CandidateCount,
+                b"responseSchema"
+                | b"response_schema"
+                | b"responseJsonSchema"
+                | b"response_json_schema" => Self::Schema,
+                b"responseMimeType" | b"response_mime_type" => Self::MimeType,
                 _ => Self::Quiet,
             },
-            Self::InferenceConfig if matches!(key, "maxTokens" | "max_new_tokens") => {
+            Self::InferenceConfig if matches!(key, b"maxTokens" | b"max_new_tokens") => {
                 Self::InferenceCap
             }
-            Self::Search if key == "mode" => Self::SearchMode,
-            Self::TitanConfig if key == "maxTokenCount" => Self::TitanCap,
-            Self::Options if key == "num_predict" => Self::OptionsCap,
-            Self::TextConfig if key == "format" => Self::Format,
-            Self::ToolConfig if key == "tools" => Self::Tools,
+            Self::Search if key == b"mode" => Self::SearchMode,
+            Self::TitanConfig if key == b"maxTokenCount" => Self::TitanCap,
+            Self::Options if key == b"num_predict" => Self::OptionsCap,
+            Self::TextConfig if key == b"format" => Self::Format,
+            Self::ToolConfig if key == b"tools" => Self::Tools,
             Self::Format => match key {
-                "type" => Self::FormatType,
-                "format" => Self::Format,
+                b"type" => Self::FormatType,
+                b"format" => Self::Format,
                 _ => Self::Structured,
             },
             Self::Tool => match key {
-                "type" => Self::ToolType,
-                "googleSearch"
-                | "google_search"
-                | "googleSearchRetrieval"
-                | "google_search_retrieval"
-                | "codeExecution"
-                | "code_execution"
-                | "urlContext"
-                | "url_context"
-                | "googleMaps"
-                | "google_maps"
-                | "fileSearch"
-                | "file_search"
-                | "enterpriseWebSearch"
-                | "retrieval"
-                | "systemTool" => Self::ServerTools,
-                "cache_control" | "cachePoint" => Self::Quiet,
-                "vector_store_ids" => Self::State,
+                b"type" => Self::ToolType,
+                b"googleSearch"
+                | b"google_search"
+                | b"googleSearchRetrieval"
+                | b"google_search_retrieval"
+                | b"codeExecution"
+                | b"code_execution"
+                | b"urlContext"
+                | b"url_context"
+                | b"googleMaps"
+                | b"google_maps"
+                | b"fileSearch"
+                | b"file_search"
+                | b"enterpriseWebSearch"
+                | b"retrieval"
+                | b"systemTool" => Self::ServerTools,
+                b"cache_control" | b"cachePoint" => Self::Quiet,
+                b"vector_store_ids" => Self::State,
                 _ => Self::Structured,
             },
             Self::StoredPrompt => match key {
-                "id" => Self::State,
-                "variables" => Self::Variables,
+                b"id" => Self::State,
+                b"variables" => Self::Variables,
                 _ => Self::Quiet,
             },
             Self::Variables => Self::Parts,
             Self::Turns | Self::Parts => part(key),
-            Self::Document if key == "data" => Self::Structured,
+            Self::Document if key == b"data" => Self::Structured,
             Self::Document => part(key),
             Self::Blob => match key {
-                "type" => Self::BlobType,
-                "media_type" | "mimeType" | "mime_type" => Self::BlobMime,
-                "data" => Self::BlobData,
-                "file_id" => Self::State,
-                "fileUri" | "file_uri" => Self::BlobUri,
-                "text" | "content" => Self::Parts,
+                b"type" => Self::BlobType,
+                b"media_type" | b"mimeType" | b"mime_type" => Self::BlobMime,
+                b"data" => Self::BlobData,
+                b"file_id" => Self::State,
+                b"fileUri" | b"file_uri" => Self::BlobUri,
+                b"text" | b"content" => Self::Parts,
                 _ => Self::Quiet,
             },
             Self::Structured => Self::Structured,
@@ -150,48 +150,60 @@ impl Place {
     }
 }
 
-fn top_level(key: &str) -> Place {
+fn top_level(key: &[u8]) -> Place {
     match key {
-        "model" => Place::Model,
-        "stream" => Place::Stream,
-        "stream_options" => Place::StreamOptions,
-        "max_tokens" | "max_tokens_to_sample" => Place::MaxTokens,
-        "max_completion_tokens" => Place::MaxCompletionTokens,
-        "max_output_tokens" => Place::MaxOutputTokens,
-        "max_gen_len" => Place::MaxGenLen,
-        "n" => Place::N,
-        "best_of" => Place::BestOf,
+        b"model" => Place::Model,
+        b"stream" => Place::Stream,
+        b"stream_options" => Place::StreamOptions,
+        b"max_tokens" | b"max_tokens_to_sample" => Place::MaxTokens,
+        b"max_completion_tokens" => Place::MaxCompletionTokens,
+        b"max_output_tokens" => Place::MaxOutputTokens,
+        b"max_gen_len" => Place::MaxGenLen,
+        b"n" => Place::N,
+        b"best_of" => Place::BestOf,
         // Cohere embeds `texts`, Gemini a batch of `requests`.
-        "messages" | "contents" | "input" | "texts" | "requests" => Place::Turns,
-        "prompt" => Place::Prompt,
-        "system" | "instructions" | "systemInstruction" | "system_instruction" | "suffix"
-        | "inputText" | "content" => Place::Parts,
-        "documents" => Place::Document,
+        b"messages" | b"contents" | b"input" | b"texts" | b"requests" => Place::Turns,
+        b"prompt" => Place::Prompt,
+        b"system"
+        | b"instructions"
+        | b"systemInstruction"
+        | b"system_instruction"
+        | b"suffix"
+        | b"inputText"
+        | b"content" => Place::Parts,
+        b"documents" => Place::Document,
         // Text that the answer is likely to repeat.
-        "prediction" => Place::Parts,
-        "tools" | "functions" => Place::Tools,
-        "toolConfig" => Place::ToolConfig,
-        "mcp_servers" | "web_search_options" | "plugins" => Place::ServerTools,
-        "search_parameters" => Place::Search,
+        b"prediction" => Place::Parts,
+        b"tools" | b"functions" => Place::Tools,
+        b"toolConfig" => Place::ToolConfig,
+        b"mcp_servers" | b"web_search_options" | b"plugins" => Place::ServerTools,
+        b"search_parameters" => Place::Search,
         // vLLM's old and new names, then those of SGLang, llama.cpp and TGI.
-        "guided_json" | "guided_regex" | "guided_choice" | "guided_grammar"
-        | "structured_outputs" | "json_schema" | "regex" | "ebnf" | "grammar" => Place::Constraint,
-        "response_format" | "output_format" | "output_config" => Place::Format,
-        "text" => Place::TextConfig,
-        "format" => Place::OllamaFormat,
-        "generationConfig" | "generation_config" => Place::GenerationConfig,
-        "inferenceConfig" => Place::InferenceConfig,
-        "textGenerationConfig" => Place::TitanConfig,
-        "options" => Place::Options,
-        "previous_response_id"
-        | "conversation"
-        | "container"
-        | "cachedContent"
-        | "cached_content" => Place::State,
-        "store" | "background" => Place::StateSwitch,
-        "images" => Place::Image,
+        b"guided_json"
+        | b"guided_regex"
+        | b"guided_choice"
+        | b"guided_grammar"
+        | b"structured_outputs"
+        | b"json_schema"
+        | b"regex"
+        | b"ebnf"
+        | b"grammar" => Place::Constraint,
+        b"response_format" | b"output_format" | b"output_config" => Place::Format,
+        b"text" => Place::TextConfig,
+        b"format" => Place::OllamaFormat,
+        b"generationConfig" | b"generation_config" => Place::GenerationConfig,
+        b"inferenceConfig" => Place::InferenceConfig,
+        b"textGenerationConfig" => Place::TitanConfig,
+        b"options" => Place::Options,
+        b"previous_response_id"
+        | b"conversation"
+        | b"container"
+        | b"cachedContent"
+        | b"cached_content" => Place::State,
+        b"store" | b"background" => Place::StateSwitch,
+        b"images" => Place::Image,
         // Gemini's countTokens wraps a whole request.
-        "generateContentRequest" => Place::Root,
+        b"generateContentRequest" => Place::Root,
         _ => Place::Quiet,
     }
 }
@@ -214,24 +226,27 @@ pub(super) fn inside_array(place: Place) -> Place {
 }
 
 /// The place of a member of a message or of one of its parts.
-fn part(key: &str) -> Place {
+fn part(key: &[u8]) -> Place {
     match key {
-        "type" => Place::PartType,
-        "role" | "id" | "tool_call_id" | "call_id" | "tool_use_id" | "toolUseId" | "status"
-        | "signature" | "thoughtSignature" | "thought_signature" | "encrypted_content"
-        | "cache_control" | "cachePoint" | "detail" | "format" | "data" | "bytes" | "index"
-        | "mimeType" | "mime_type" | "media_type" | "filename" => Place::Quiet,
-        "image" | "image_url" | "images" => Place::Image,
-        "input_audio" | "audio" | "audio_url" | "video" | "video_url" => Place::Audio,
-        "file_id" => Place::FileId,
-        "file_url" | "document_url" => Place::File,
+        b"type" => Place::PartType,
+        b"role" | b"id" | b"tool_call_id" | b"call_id" | b"tool_use_id" | b"toolUseId"
+        | b"status" | b"signature" | b"thoughtSignature" | b"thought_signature"
+        | b"encrypted_content" | b"cache_control" | b"cachePoint" | b"detail" | b"format"
+        | b"data" | b"bytes" | b"index" | b"mimeType" | b"mime_type" | b"media_type"
+        | b"filename" => Place::Quiet,
+        b"image" | b"image_url" | b"images" => Place::Image,
+        b"input_audio" | b"audio" | b"audio_url" | b"video" | b"video_url" => Place::Audio,
+        b"file_id" => Place::FileId,
+        b"file_url" | b"document_url" => Place::File,
         // Where an answer that is sent back had found something; not read again.
-        "annotations" | "citations" | "logprobs" => Place::Quiet,
+        b"annotations" | b"citations" | b"logprobs" => Place::Quiet,
         // A data URL at OpenAI, an object at Gemini.
-        "file_data" => Place::FileData,
-        "source" | "inlineData" | "inline_data" | "fileData" => Place::Blob,
-        "document" => Place::Document,
-        "input" | "args" | "arguments" | "response" | "json" | "parameters" => Place::Structured,
+        b"file_data" => Place::FileData,
+        b"source" | b"inlineData" | b"inline_data" | b"fileData" => Place::Blob,
+        b"document" => Place::Document,
+        b"input" | b"args" | b"arguments" | b"response" | b"json" | b"parameters" => {
+            Place::Structured
+        }
         _ => Place::Parts,
     }
 }

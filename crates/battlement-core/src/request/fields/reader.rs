@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::{
     Counter, Fields,
     place::{
@@ -31,33 +33,34 @@ struct Open {
     untold: Option<Place>,
 }
 
-pub(super) struct Reader<'a, C> {
-    fields: Fields,
+pub(super) struct Reader<'a, 'f, C> {
+    /// Filled in place: it is too large to be handed around.
+    fields: &'f mut Fields<'a>,
     counter: C,
     blob: Blob<'a>,
     /// The search that is being read is not switched off.
     searches: bool,
-    open: Vec<Open>,
+    open: SmallVec<[Open; 16]>,
 }
 
-impl<'a, C: Counter> Reader<'a, C> {
+impl<'a, 'f, C: Counter> Reader<'a, 'f, C> {
     /// Reads a body from start to end, and counts its prompt with `counter`.
-    pub(super) fn read(body: &'a [u8], counter: C) -> Result<Fields, NotJson> {
+    pub(super) fn read(
+        body: &'a [u8],
+        counter: C,
+        fields: &'f mut Fields<'a>,
+    ) -> Result<(), NotJson> {
         let mut cursor = Cursor::new(body);
-        let mut reader = Self {
-            fields: Fields::default(),
-            counter,
-            blob: Blob::default(),
-            searches: false,
-            open: Vec::new(),
-        };
+        let mut reader =
+            Self { fields, counter, blob: Blob::default(), searches: false, open: SmallVec::new() };
         // The place of the value that comes next.
         let mut next = Place::Root;
         while let Some(event) = cursor.next()? {
             match event {
-                Event::Key(key) => {
+                Event::Key => {
+                    let key = cursor.text();
                     let parent = reader.inside();
-                    next = reader.child(parent, &key.decode());
+                    next = key.with_bytes(|key| reader.child(parent, key));
                     if parent == Place::Structured {
                         reader.text(key);
                     }
@@ -72,13 +75,13 @@ impl<'a, C: Counter> Reader<'a, C> {
                 }
                 Event::ArrayStart => reader.enter(inside_array(next)),
                 Event::ObjectEnd | Event::ArrayEnd => reader.leave(),
-                scalar => reader.scalar(next, scalar),
+                scalar => reader.scalar(next, scalar, cursor.text()),
             }
             // Elements of an array have the place of the array.
             next = reader.inside();
         }
         reader.fields.input_tokens = reader.counter.tokens();
-        Ok(reader.fields)
+        Ok(())
     }
 
     /// The place of the innermost container.
@@ -103,11 +106,11 @@ impl<'a, C: Counter> Reader<'a, C> {
     }
 
     /// The place of a member, noted where its mere presence tells something.
-    fn child(&mut self, parent: Place, key: &str) -> Place {
+    fn child(&mut self, parent: Place, key: &[u8]) -> Place {
         match parent {
             Place::Root => self.fields.seen.note(key),
             // A source that holds text in the open, not in base64.
-            Place::Blob if matches!(key, "text" | "content") => self.blob.is_text = true,
+            Place::Blob if matches!(key, b"text" | b"content") => self.blob.is_text = true,
             _ => {}
         }
         parent.child(key)
@@ -167,73 +170,69 @@ impl<'a, C: Counter> Reader<'a, C> {
         }
     }
 
-    fn scalar(&mut self, place: Place, value: Event<'a>) {
-        let fields = &mut self.fields;
+    /// `text` is what a string or number says.
+    fn scalar(&mut self, place: Place, value: Event, text: Text<'a>) {
+        let fields = &mut *self.fields;
         match place {
-            Place::Model => fields.model = string(value).map(|text| text.decode().into()),
+            Place::Model => fields.model = (value == Event::String).then_some(text),
             Place::Stream => fields.stream = boolean(value),
             Place::IncludeUsage => fields.include_usage = boolean(value),
-            Place::MaxTokens => fields.max_tokens = count(value),
-            Place::MaxCompletionTokens => fields.max_completion_tokens = count(value),
-            Place::MaxOutputTokens => fields.max_output_tokens = count(value),
-            Place::MaxGenLen => fields.max_gen_len = count(value),
-            Place::GenerationCap => fields.generation_cap = count(value),
-            Place::InferenceCap => fields.inference_cap = count(value),
-            Place::TitanCap => fields.titan_cap = count(value),
-            Place::OptionsCap => fields.options_cap = count(value),
-            Place::N => fields.n = count(value),
-            Place::BestOf => fields.best_of = count(value),
-            Place::CandidateCount => fields.candidate_count = count(value),
-            Place::StateSwitch => fields.server_state |= value == Event::Bool(true),
-            Place::State | Place::FileId => fields.server_state |= non_empty(value),
-            Place::Constraint => fields.structured |= non_empty(value),
-            Place::ServerTools => fields.server_tools |= non_empty(value),
-            Place::OllamaFormat => fields.ollama_format |= non_empty(value),
+            Place::MaxTokens => fields.max_tokens = count(value, text),
+            Place::MaxCompletionTokens => fields.max_completion_tokens = count(value, text),
+            Place::MaxOutputTokens => fields.max_output_tokens = count(value, text),
+            Place::MaxGenLen => fields.max_gen_len = count(value, text),
+            Place::GenerationCap => fields.generation_cap = count(value, text),
+            Place::InferenceCap => fields.inference_cap = count(value, text),
+            Place::TitanCap => fields.titan_cap = count(value, text),
+            Place::OptionsCap => fields.options_cap = count(value, text),
+            Place::N => fields.n = count(value, text),
+            Place::BestOf => fields.best_of = count(value, text),
+            Place::CandidateCount => fields.candidate_count = count(value, text),
+            Place::StateSwitch => fields.server_state |= value == Event::True,
+            Place::State | Place::FileId => fields.server_state |= non_empty(value, text),
+            Place::Constraint => fields.structured |= non_empty(value, text),
+            Place::ServerTools => fields.server_tools |= non_empty(value, text),
+            Place::OllamaFormat => fields.ollama_format |= non_empty(value, text),
             _ => {}
         }
         match (place, value) {
-            (
-                Place::Turns | Place::Prompt | Place::Parts | Place::Document,
-                Event::String(text),
-            ) => {
+            (Place::Turns | Place::Prompt | Place::Parts | Place::Document, Event::String) => {
                 self.prose(text);
             }
             // Token ids.
-            (Place::Turns, Event::Number(_)) => self.counter.add(1),
-            (Place::Structured | Place::Tools, Event::String(text)) => self.text(text),
-            (Place::Structured, Event::Number(digits)) => {
-                self.counter.text(Text::plain(digits));
-            }
-            (Place::Structured, Event::Bool(_) | Event::Null) => self.counter.add(1),
-            (Place::SearchMode, Event::String(text)) => self.searches = text.decode() != "off",
-            (Place::ToolType, Event::String(text)) => {
+            (Place::Turns, Event::Number) => self.counter.add(1),
+            (Place::Structured | Place::Tools, Event::String) => self.text(text),
+            (Place::Structured, Event::Number) => self.text(text),
+            (Place::Structured, Event::True | Event::False | Event::Null) => self.counter.add(1),
+            (Place::SearchMode, Event::String) => self.searches = text.decode() != "off",
+            (Place::ToolType, Event::String) => {
                 self.fields.server_tools |= is_server_tool(&text.decode());
             }
-            (Place::FormatType, Event::String(text)) => {
+            (Place::FormatType, Event::String) => {
                 self.fields.structured |= !matches!(&*text.decode(), "text" | "");
             }
-            (Place::MimeType, Event::String(text)) => {
+            (Place::MimeType, Event::String) => {
                 self.fields.structured |= !matches!(&*text.decode(), "text/plain" | "");
             }
-            (Place::PartType, Event::String(text)) => {
+            (Place::PartType, Event::String) => {
                 let name = text.decode();
                 self.fields.server_state |= name == "item_reference";
                 if let Some(part) = self.open.last_mut() {
                     part.named = medium_of_type(&name);
                 }
             }
-            (Place::FileId, Event::String(_)) => self.untold(Place::File),
-            (Place::BlobType, Event::String(text)) => match text.raw {
+            (Place::FileId, Event::String) => self.untold(Place::File),
+            (Place::BlobType, Event::String) => match text.raw {
                 b"text" => self.blob.is_text = true,
                 b"file" => self.fields.server_state = true,
                 _ => {}
             },
-            (Place::BlobUri, Event::String(text)) => {
+            (Place::BlobUri, Event::String) => {
                 self.fields.server_state |= is_kept_file(&text.decode());
             }
-            (Place::BlobMime, Event::String(text)) => self.blob.mime = Some(text.decode()),
-            (Place::BlobData, Event::String(text)) => self.blob.data = Some(text),
-            (Place::Image | Place::Audio | Place::File | Place::FileData, Event::String(_)) => {
+            (Place::BlobMime, Event::String) => self.blob.mime = Some(text.decode()),
+            (Place::BlobData, Event::String) => self.blob.data = Some(text),
+            (Place::Image | Place::Audio | Place::File | Place::FileData, Event::String) => {
                 self.media(place);
             }
             _ => {}
@@ -282,32 +281,24 @@ impl<'a, C: Counter> Reader<'a, C> {
     }
 }
 
-fn string(value: Event<'_>) -> Option<Text<'_>> {
+fn boolean(value: Event) -> Option<bool> {
     match value {
-        Event::String(text) => Some(text),
+        Event::True => Some(true),
+        Event::False => Some(false),
         _ => None,
     }
 }
 
-fn boolean(value: Event<'_>) -> Option<bool> {
-    match value {
-        Event::Bool(value) => Some(value),
-        _ => None,
-    }
-}
-
-fn non_empty(value: Event<'_>) -> bool {
-    string(value).is_some_and(|text| !text.raw.is_empty())
+fn non_empty(value: Event, text: Text<'_>) -> bool {
+    value == Event::String && !text.raw.is_empty()
 }
 
 /// A count: protobuf sends integers as strings, some clients as `100.0`; negative means no limit.
-fn count(value: Event<'_>) -> Option<u64> {
-    let digits = match value {
-        Event::Number(digits) => digits,
-        Event::String(text) => text.raw,
-        _ => return None,
-    };
-    let digits = std::str::from_utf8(digits).ok()?;
+fn count(value: Event, text: Text<'_>) -> Option<u64> {
+    if !matches!(value, Event::Number | Event::String) {
+        return None;
+    }
+    let digits = std::str::from_utf8(text.raw).ok()?;
     digits.parse().ok().or_else(|| {
         let number: f64 = digits.parse().ok()?;
         // The cast saturates.

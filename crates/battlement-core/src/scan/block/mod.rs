@@ -106,7 +106,7 @@ fn quote_in_16(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The first `"` or `\` at or after `from`.
 #[inline]
-fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     return sse2::quote_or_backslash(bytes, from);
     #[cfg(not(target_arch = "x86_64"))]

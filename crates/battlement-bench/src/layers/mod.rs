@@ -1,0 +1,209 @@
+//! What the layers cost a call that nothing is wrong with, next to tower's and tower-resilience's.
+//!
+//! Ours read the request once and the answer as it passes; theirs do not. That is the row `reading`,
+//! which is what a layer of ours is compared with: the difference is the layer's own. Theirs are compared with
+//! the bare service. The nine layers are those of [`Stack`]; a limit is set that is never reached.
+
+mod contended;
+mod in_flight;
+mod inner;
+mod peers;
+
+use std::cell::RefCell;
+
+use battlement::{
+    breaker::BreakerLayer,
+    call::{CallLayer, Key},
+    concurrency::ConcurrencyLayer,
+    deadline::DeadlineLayer,
+    finish::FinishLayer,
+    observe::ObserveLayer,
+    rate_limit::{Config, RateLimitLayer},
+    retry::RetryLayer,
+    retry_after::RetryAfterLayer,
+    stack::Stack,
+    timeout::TimeoutLayer,
+};
+use battlement_core::Provider;
+use tower::{Layer, ServiceBuilder};
+
+use self::{
+    inner::{ANSWERED, Bare, Streams, ask, call},
+    peers::Calls,
+};
+use crate::{
+    Bench,
+    harness::{Role, Scenario, Unit, Work},
+    report::{Bound, Figure, Goal},
+};
+
+pub(crate) fn run(bench: &mut Bench) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    // Whoever has a timer needs a runtime around.
+    let _inside = runtime.enter();
+    idle(bench);
+    contended::run(bench, &runtime);
+    streamed(bench);
+    in_flight::run(bench);
+}
+
+const BARE: &str = "bare service";
+const READING: &str = "reading (call + observe)";
+const NINE: &str = "the stack of nine";
+const THEIR_FOUR: &str = "tower-resilience: all four";
+
+/// The stack, with limits that are set and never reached.
+fn nine() -> Stack {
+    let limits = Config::new(Provider::OpenAi)
+        .requests_per_minute(1_000_000_000)
+        .tokens_per_minute(10_000_000_000);
+    let limits = RateLimitLayer::new(limits).expect("in range").key(Key::of);
+    let places = ConcurrencyLayer::new(1_000_000).expect("in range").key(Key::of);
+    Stack::openai().rate_limit(limits).concurrency(places)
+}
+
+/// A layer over what is read in any case.
+macro_rules! over_reading {
+    ($layer:expr) => {
+        ServiceBuilder::new()
+            .layer(CallLayer::new().provider(Provider::OpenAi))
+            .layer($layer)
+            .layer(ObserveLayer::new())
+            .service(Bare)
+    };
+}
+
+/// One call after the other, nothing to wait for.
+fn idle(bench: &mut Bench) {
+    if !bench.wants("layers/idle") {
+        return;
+    }
+    let work = Work { bytes: 0, unit: Unit::Call, units: 1 };
+    let limits = Config::new(Provider::OpenAi)
+        .requests_per_minute(1_000_000_000)
+        .tokens_per_minute(10_000_000_000);
+    let beyond = Goal::Beyond { of: READING, nanos: 100.0, allocations: 1.0 };
+    let scenario = Scenario::new("layers/idle", "one idle layer", work, &()).goals([beyond]);
+    let scenario = contender(scenario, BARE, Role::Floor, Bare);
+    let scenario = contender(
+        scenario,
+        READING,
+        Role::Floor,
+        over_reading!(tower::layer::util::Identity::new()),
+    );
+    let scenario = contender(scenario, "deadline", Role::Ours, over_reading!(DeadlineLayer::new()));
+    let scenario = contender(scenario, "retry", Role::Ours, over_reading!(RetryLayer::new()));
+    let gate = RetryAfterLayer::new(Default::default()).expect("the default");
+    let scenario = contender(scenario, "retry_after", Role::Ours, over_reading!(gate));
+    let limiter = RateLimitLayer::new(limits).expect("in range");
+    let scenario = contender(scenario, "rate_limit", Role::Ours, over_reading!(limiter));
+    let breaker = BreakerLayer::new(Default::default()).expect("the default");
+    let scenario = contender(scenario, "breaker", Role::Ours, over_reading!(breaker));
+    let places = ConcurrencyLayer::new(1_000_000).expect("in range");
+    let scenario = contender(scenario, "concurrency", Role::Ours, over_reading!(places));
+    let scenario =
+        contender(scenario, "timeout", Role::Ours, over_reading!(TimeoutLayer::default()));
+    let scenario = contender(scenario, "finish", Role::Ours, over_reading!(FinishLayer::new()));
+    let scenario = contender(scenario, "tower: Timeout", Role::Peer, peers::tower_timeout());
+    let scenario = contender(scenario, "tower: Retry", Role::Peer, peers::tower_retry());
+    let scenario =
+        contender(scenario, "tower-resilience: time limiter", Role::Peer, peers::time_limiter());
+    let scenario = contender(scenario, "tower-resilience: retry", Role::Peer, peers::retry());
+    let scenario =
+        contender(scenario, "tower-resilience: rate limiter", Role::Peer, peers::limiter());
+    let scenario = contender(scenario, "tower-resilience: breaker", Role::Peer, peers::breaker());
+    bench.measure(scenario);
+
+    let scenario = Scenario::new("layers/stack", "the whole stack, idle", work, &());
+    let scenario = contender(scenario, NINE, Role::Ours, nine().layer(Bare));
+    let scenario = contender(scenario, BARE, Role::Floor, Bare);
+    let scenario = contender(
+        scenario,
+        READING,
+        Role::Floor,
+        over_reading!(tower::layer::util::Identity::new()),
+    );
+    let scenario = contender(scenario, THEIR_FOUR, Role::Peer, peers::four());
+    bench.measure(scenario);
+    let Some(table) = bench.last() else { return };
+    let (nine, theirs) = (table.beyond(NINE, READING), table.beyond(THEIR_FOUR, BARE));
+    if let (Some(nine), Some(theirs)) = (nine, theirs) {
+        bench.figure(Figure {
+            scenario: "layers/stack".into(),
+            contender: NINE,
+            what: "its own time, of that of their four",
+            value: nine.0 / theirs.0,
+            goal: Some(Bound::AtMost(0.8)),
+        });
+        bench.figure(Figure {
+            scenario: "layers/stack".into(),
+            contender: NINE,
+            what: "allocations, beyond reading",
+            value: nine.1,
+            goal: Some(Bound::AtMost(8.0)),
+        });
+    }
+}
+
+fn contender<'a>(
+    scenario: Scenario<'a, ()>,
+    name: &'static str,
+    role: Role,
+    service: impl Calls + 'a,
+) -> Scenario<'a, ()> {
+    let service = RefCell::new(service);
+    scenario.contender(name, role, &ANSWERED, move |()| call(&mut *service.borrow_mut(), ask()))
+}
+
+/// A frame of a stream on its way through.
+fn streamed(bench: &mut Bench) {
+    if !bench.wants("layers/frame") {
+        return;
+    }
+    let streams = Streams::new(2_000);
+    let (bytes, events) = (streams.bytes(), streams.events.len());
+    let work = Work { bytes, unit: Unit::Event, units: events };
+    let beyond = Goal::Beyond { of: BARE, nanos: 200.0, allocations: 0.01 };
+    let scenario = Scenario::new("layers/frame", "a frame of a stream", work, &()).goals([beyond]);
+    let run = |scenario: Scenario<'static, ()>, name, role, service| {
+        stream(scenario, name, role, bytes, service)
+    };
+    let scenario = run(
+        scenario,
+        BARE,
+        Role::Floor,
+        Box::new(RefCell::new(streams.clone())) as Box<dyn Streaming>,
+    );
+    let observed = ServiceBuilder::new()
+        .layer(CallLayer::new())
+        .layer(ObserveLayer::new())
+        .service(streams.clone());
+    let scenario = run(scenario, READING, Role::Floor, Box::new(RefCell::new(observed)));
+    let scenario = run(scenario, NINE, Role::Ours, Box::new(RefCell::new(nine().layer(streams))));
+    bench.measure(scenario);
+}
+
+/// Something that streams when it is called.
+trait Streaming {
+    fn stream(&self) -> usize;
+}
+
+impl<S: Calls> Streaming for RefCell<S> {
+    fn stream(&self) -> usize {
+        call(&mut *self.borrow_mut(), ask())
+    }
+}
+
+fn stream(
+    scenario: Scenario<'static, ()>,
+    name: &'static str,
+    role: Role,
+    bytes: usize,
+    service: Box<dyn Streaming>,
+) -> Scenario<'static, ()> {
+    scenario.contender(name, role, &bytes, move |()| service.stream())
+}
