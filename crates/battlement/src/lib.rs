@@ -101,6 +101,9 @@
 //! that comes through its layers in a wrong order says so to its observer
 //! ([`Event::Misordered`](events::Event::Misordered)).
 //!
+//! Over single layers say the type of the client, as in `let client: Client<_, Full<Bytes>>`: where it is left
+//! to be inferred, each layer multiplies the time that the compiler takes. The stack does not mind.
+//!
 //! One service per provider is the rule, each with the limits of its account; a
 //! [`Key`](call::Key) tells models and accounts apart within it.
 //!
