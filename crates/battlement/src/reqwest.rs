@@ -92,7 +92,9 @@ impl Future for TransportFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().pending {
             Ok(pending) => {
-                let response = ready!(Pin::new(pending).poll(cx))?;
+                // Its text would have the address in it, and with some providers the key is in that.
+                let response = ready!(Pin::new(pending).poll(cx));
+                let response = response.map_err(::reqwest::Error::without_url)?;
                 let url = response.url().clone();
                 let mut response = http::Response::from(response);
                 response.extensions_mut().extend(with_url(url));
@@ -183,5 +185,24 @@ where
 impl<F> fmt::Debug for AdapterFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdapterFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_does_not_tell_the_address() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let request = http::Request::post(format!("http://{nobody}/v1beta/models?key=secret"));
+        let call = Transport::default().oneshot(request.body(Body::from("{}")).unwrap());
+        let error = crate::Error::from(BoxError::from(call.await.unwrap_err()));
+        assert_eq!(error.code(), battlement_core::Code::Unreachable);
+        for text in [error.to_string(), error.to_json(), format!("{error:?}")] {
+            assert!(!text.contains("secret"), "{text}");
+        }
     }
 }
