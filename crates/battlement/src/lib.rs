@@ -64,7 +64,7 @@
 //! # The picture
 //!
 //! ```text
-//! request ─▶ call ─▶ deadline ─▶ retry ─▶ ┌ each attempt ─────────────────────────────────────────┐
+//! request ─▶ call ─▶ deadline ─▶ retry ─▶ ┌ each attempt ──────────────────────────────────────────┐
 //!                                         │ retry_after ─▶ rate_limit ─▶ breaker ─▶ concurrency ─▶ │
 //!                                         │ timeout ─▶ finish ─▶ client                            │
 //!                                         └────────────────────────────────────────────────────────┘
