@@ -7,20 +7,22 @@ use std::{net::SocketAddr, time::Duration};
 
 use battlement::{
     BoxError,
-    breaker::{BreakerLayer, Config},
     call::{Attempt, CallLayer},
     observe::ObserveLayer,
+    stack::Stack,
+    timeout::{TimeoutLayer, Timeouts},
 };
 use battlement_core::{Code, Dialect, Outcome};
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use tokio::time::{Instant, sleep, timeout};
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use upstream::{Act, Seen, Streamed, chunk, delta, finish, last_chunk, stream_head, whole};
 
@@ -34,14 +36,20 @@ fn http2() -> Hyper {
     Client::builder(TokioExecutor::new()).http2_only(true).build_http()
 }
 
-/// A stack over a client.
-macro_rules! stack {
+/// A client whose answers are read, and not touched.
+macro_rules! watched {
     ($client:expr) => {
         ServiceBuilder::new()
             .layer(CallLayer::new().dialect(Dialect::OpenAiChat))
-            .layer(BreakerLayer::new(Config::default()).unwrap())
             .layer(ObserveLayer::new())
             .service($client)
+    };
+}
+
+/// All layers over a client.
+macro_rules! stack {
+    ($client:expr) => {
+        Stack::new().call(CallLayer::new().dialect(Dialect::OpenAiChat)).layer($client)
     };
 }
 
@@ -55,10 +63,10 @@ fn request(address: SocketAddr) -> Request<Full<Bytes>> {
 
 const ANSWER: &str = r#"{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
 
-/// What the stack says of an answer over HTTP/1.1.
+/// What an answer over HTTP/1.1 means.
 async fn verdict(script: Vec<Act>) -> (Outcome, Option<Code>, Result<String, BoxError>) {
     let (address, _) = upstream::raw(vec![script]).await;
-    let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+    let response = watched!(http1()).oneshot(request(address)).await.unwrap();
     let attempt = response.extensions().get::<Attempt>().unwrap().clone();
     let body = text(response).await;
     let verdict = attempt.verdict().expect("it is over");
@@ -108,9 +116,69 @@ async fn what_an_answer_means_over_http1() {
 #[tokio::test]
 async fn a_reset_before_the_head_is_an_error_that_says_so() {
     let (address, seen) = upstream::raw(vec![vec![Act::Reset]]).await;
-    let error = stack!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
+    let error = watched!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
     assert_eq!(battlement::Error::from(error).code(), Code::Disconnected);
     assert!(seen.requests() > 0);
+}
+
+#[tokio::test]
+async fn what_breaks_before_the_first_word_is_tried_again() {
+    let events = delta("Hi") + &finish();
+    let good = vec![stream_head(), chunk(&events), last_chunk("")];
+    let scripts = vec![vec![Act::Reset], vec![stream_head(), last_chunk("")], good];
+    let (address, seen) = upstream::raw(scripts).await;
+    let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+    let attempt = response.extensions().get::<Attempt>().unwrap().clone();
+    assert_eq!(text(response).await.unwrap(), events);
+    assert_eq!((attempt.call().attempts(), seen.requests()), (3, 3));
+}
+
+#[tokio::test]
+async fn what_breaks_after_it_ends_with_an_error() {
+    for end in [Act::Reset, Act::Close, last_chunk("")] {
+        let script = vec![stream_head(), chunk(&delta("Hi")), end];
+        let (address, seen) = upstream::raw(vec![script]).await;
+        let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+        assert!(text(response).await.is_err());
+        assert_eq!(seen.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stall_is_given_up_in_time_and_the_upstream_sees_it() {
+    let quick = Timeouts { idle: Some(Duration::from_millis(50)), ..Timeouts::streaming() };
+    let timeout = TimeoutLayer::new(quick, quick).unwrap();
+    let script = vec![stream_head(), chunk(&delta("Hi")), Act::Stall];
+    let (address, seen) = upstream::raw(vec![script]).await;
+    let stack = Stack::new().call(CallLayer::new().dialect(Dialect::OpenAiChat)).timeout(timeout);
+    let response = stack.layer(http1()).oneshot(request(address)).await.unwrap();
+    let start = Instant::now();
+    let error = battlement::Error::from(text(response).await.unwrap_err());
+    assert_eq!(error.code(), Code::TimeoutIdle);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    seen.closed().await;
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_from_a_connection_that_broke() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = stack!(http1()).oneshot(request(address)).await.map(drop).unwrap_err();
+    assert_eq!((error.code(), error.attempts().len()), (Code::Unreachable, 3), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_a_whole_stack_returns_goes_wherever_the_clients_own_does() {
+    fn check<T: Send + Sync + Unpin + 'static>(response: T) -> T {
+        response
+    }
+    let (address, _) = upstream::raw(vec![vec![whole(ANSWER)]]).await;
+    let service = Stack::openai_compatible(&format!("http://{address}")).unwrap().layer(http1());
+    let request = request(address).map(|_| Full::from(r#"{"model":"m","messages":[]}"#));
+    let response = check(service.oneshot(request).await.unwrap());
+    assert_eq!(response.body().size_hint().exact(), Some(ANSWER.len() as u64));
+    assert_eq!(text(response).await.unwrap(), ANSWER);
 }
 
 #[tokio::test]
@@ -175,16 +243,17 @@ where
     R: http_body::Body<Data = Bytes>,
     R::Error: Into<BoxError>,
 {
-    let call = stack.oneshot(request(address));
-    let dropped = if let Stage::BeforeTheHead = stage {
-        let mut call = Box::pin(call);
-        while seen.requests() == 0 {
-            let _ = timeout(Duration::from_millis(1), &mut call).await;
+    let mut call = Box::pin(stack.oneshot(request(address)));
+    // Until the upstream is at that stage. What is held back for its first word is still a call then.
+    let answer = loop {
+        if let Ok(answer) = timeout(Duration::from_millis(2), &mut call).await {
+            break Some(answer.map_err(Into::into).unwrap());
         }
-        drop(call);
-        Instant::now()
-    } else {
-        let response = call.await.map_err(Into::into).unwrap();
+        if seen.requests() > 0 && !matches!(stage, Stage::InTheMiddle) {
+            break None;
+        }
+    };
+    let dropped = if let Some(response) = answer {
         let mut body = Box::pin(response.into_body());
         if let Stage::InTheMiddle = stage {
             let frame = body.frame().await.unwrap().map_err(Into::into).unwrap();
@@ -194,6 +263,9 @@ where
             assert!(waited.is_err(), "nothing yet");
         }
         drop(body);
+        Instant::now()
+    } else {
+        drop(call);
         Instant::now()
     };
     seen.closed().await.saturating_duration_since(dropped)
@@ -247,13 +319,61 @@ mod over_reqwest {
         let script = vec![stream_head(), chunk(&delta("Hi")), last_chunk("")];
         let (address, _) = upstream::raw(vec![script]).await;
         let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
-        let stack = stack!(Transport::new(client.clone()));
+        let stack = watched!(Transport::new(client.clone()));
         let request =
             request(address).map(|_| reqwest::Body::from(r#"{"model":"m","stream":true}"#));
         let response = stack.oneshot(request).await.unwrap();
         let attempt = response.extensions().get::<Attempt>().unwrap().clone();
         text(response).await.unwrap();
         assert_eq!(attempt.verdict().unwrap().outcome, Outcome::Cut);
+    }
+
+    #[tokio::test]
+    async fn a_request_of_unknown_length_passes_and_its_stream_is_read() {
+        let script = vec![stream_head(), chunk(&delta("Hi")), last_chunk("")];
+        let (address, seen) = upstream::raw(vec![script]).await;
+        let client = reqwest::Client::builder().retry(reqwest::retry::never()).build().unwrap();
+        let pieces = Full::<Bytes>::from(r#"{"model":"m","stream":true}"#);
+        let unsized_body = reqwest::Body::wrap(Unsized(pieces));
+        let request = Request::post(format!("http://{address}/v1/chat/completions"));
+        let request = request.body(unsized_body).unwrap();
+        let response =
+            Stack::openai().layer(Transport::new(client)).oneshot(request).await.unwrap();
+        let error = text(response).await.unwrap_err();
+        assert_eq!(battlement::Error::from(error).code(), Code::StreamCut);
+        assert_eq!(seen.requests(), 1, "it is sent once");
+    }
+
+    /// A body that does not tell its length.
+    struct Unsized(Full<Bytes>);
+
+    impl http_body::Body for Unsized {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::pin::Pin::new(&mut self.0).poll_frame(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_does_not_tell_the_key_in_the_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let client = reqwest::Client::builder().build().unwrap();
+        let whole = format!("http://{address}/v1beta/models/m:generateContent?key=secret");
+        for url in [&*whole, "/v1beta/models/m:generateContent?key=secret"] {
+            let request = Request::post(url).body(reqwest::Body::from("{}")).unwrap();
+            let error = stack!(Transport::new(client.clone())).oneshot(request).await;
+            let error = battlement::Error::from(error.map(drop).unwrap_err());
+            let said = format!("{error} {error:?} {}", error.to_json());
+            assert!(!said.contains("secret"), "{said}");
+            assert_eq!(error.code() == Code::Unreachable, *url == whole, "{said}");
+        }
     }
 
     #[tokio::test]

@@ -61,6 +61,9 @@ pub enum Event<'a> {
         /// How often it has called before.
         times: u32,
     },
+    /// Something between our layers, such as another retry or hedge, sends the request again. What it
+    /// sends and what is tried again here multiply, and no budget pays for it.
+    SentAgain,
     /// An attempt begins.
     Attempt {
         /// Which of the call, from one.

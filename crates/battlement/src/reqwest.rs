@@ -48,6 +48,8 @@ use tower_service::Service;
 use crate::error::BoxError;
 
 /// A `reqwest::Client` as the service under the layers.
+///
+/// Its errors do not name the URL, as those of `reqwest` do otherwise: some providers take the key in it.
 #[derive(Clone, Debug, Default)]
 pub struct Transport {
     client: Client,
@@ -100,7 +102,10 @@ impl Future for TransportFuture {
                 response.extensions_mut().extend(with_url(url));
                 Poll::Ready(Ok(response))
             }
-            Err(error) => Poll::Ready(Err(error.take().expect("polled after it was over"))),
+            Err(error) => {
+                let error = error.take().expect("polled after it was over");
+                Poll::Ready(Err(error.without_url()))
+            }
         }
     }
 }

@@ -107,6 +107,13 @@ impl Answer {
         self
     }
 
+    /// With this content type, or none.
+    pub(crate) fn kind(mut self, kind: Option<&str>) -> Self {
+        self.headers.retain(|(name, _)| *name != "content-type");
+        self.headers.extend(kind.map(|kind| ("content-type", kind.into())));
+        self
+    }
+
     /// Its body does not end.
     pub(crate) fn then_hang(mut self) -> Self {
         self.pieces.push(Piece::Hang);

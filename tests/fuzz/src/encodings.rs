@@ -67,7 +67,7 @@ fn pass(slices: &[Bytes], status: u16, encoding: &str, kind: &str) {
         .status(status)
         .header(header::CONTENT_ENCODING, encoding)
         .header(header::CONTENT_TYPE, kind)
-        .body(Slices(slices.to_vec().into_iter()))
+        .body(Slices(Vec::from(slices).into_iter()))
         .unwrap();
     let mut service = ObserveLayer::new().layer(Answers(Some(response)));
     let request = Request::post("https://api.openai.com/v1/chat/completions");

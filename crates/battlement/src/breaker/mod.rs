@@ -5,9 +5,9 @@
 //! next probe, and lets the traffic come back slowly. How it decides is told in
 //! [`battlement_core::breaker`].
 //!
-//! Each model of each provider on each key has a circuit of its own, since that is what fails: one
-//! model of a provider may be overloaded for hours while the others work. [`BreakerLayer::key`] draws
-//! the borders elsewhere.
+//! Each model of each provider has a circuit of its own, since that is what fails: one model of a
+//! provider may be overloaded for hours while the others work. [`BreakerLayer::key`] draws the borders
+//! elsewhere: whoever calls with several API keys tells them apart there.
 //!
 //! # What counts as failure
 //!

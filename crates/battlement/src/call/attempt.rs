@@ -14,7 +14,7 @@ use battlement_core::{
 };
 use http::Request;
 
-use super::{Call, Passed, Place};
+use super::{Call, Misordered, Passed, Place};
 use crate::{
     clock::now,
     error::{BoxError, local_code, no_answer},
@@ -26,13 +26,14 @@ use crate::{
 /// Every layer finds it in the extensions of the request, and the caller in those of the response:
 /// once the body has ended, [`Attempt::verdict`] says what it meant.
 #[derive(Clone)]
-pub struct Attempt(Arc<State>);
+pub struct Attempt(Arc<State>, Passed);
 
 struct State {
     call: Call,
     /// Whether somebody reads the answer.
     observed: AtomicBool,
-    /// See [`Passed`].
+    /// What any request with it has come through; the attempt in the extensions of a request knows
+    /// what that one has. See [`Passed`].
     passed: AtomicU32,
     /// Whether it is in the ledger of its call.
     counted: AtomicBool,
@@ -58,7 +59,7 @@ enum Ending {
 
 /// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
 /// nobody reads the body in the next bits, and above them the number of times that there was
-/// something new. Pings are nothing new.
+/// something new. Pings in a stream are nothing new; of other answers, every slice is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress(u64);
 
@@ -96,21 +97,37 @@ impl Progress {
 impl Attempt {
     /// The first attempt at this call, or another one.
     pub(crate) fn new(call: Call) -> Self {
-        Self(Arc::new(State {
+        Self::after(call, Passed::default())
+    }
+
+    fn after(call: Call, passed: Passed) -> Self {
+        let state = State {
             call,
             observed: AtomicBool::new(false),
-            passed: AtomicU32::new(0),
+            passed: AtomicU32::new(passed.0),
             counted: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             input: AtomicU64::new(0),
             output: AtomicU64::new(0),
             told: AtomicU8::new(0),
             ending: OnceLock::new(),
-        }))
+        };
+        Self(Arc::new(state), passed)
+    }
+
+    /// Another attempt at the same call, on the same way.
+    pub(crate) fn again(&self) -> Self {
+        Self::after(self.0.call.clone(), self.1)
+    }
+
+    /// Whether both are about the same call.
+    pub(crate) fn is_of_the_call_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.call.0, &other.0.call.0)
     }
 
     /// The attempt that a request belongs to; a new one, with what the head tells, if nobody has
     /// made one.
+    #[cfg(test)]
     pub(crate) fn of<B>(request: &mut Request<B>) -> Self {
         if let Some(attempt) = request.extensions().get::<Self>() {
             return attempt.clone();
@@ -122,14 +139,36 @@ impl Attempt {
 
     /// The attempt of a request that comes through the layer at this place.
     pub(crate) fn at<B>(request: &mut Request<B>, place: Place) -> Self {
-        let attempt = Self::of(request);
-        let passed = Passed(attempt.0.passed.load(Ordering::Relaxed));
-        let (passed, misordered) = passed.with(place);
-        attempt.0.passed.store(passed.0, Ordering::Relaxed);
+        let (attempt, misordered) = match request.extensions_mut().get_mut::<Self>() {
+            Some(attempt) => {
+                let misordered = attempt.pass(place);
+                (attempt.clone(), misordered)
+            }
+            None => {
+                let mut attempt = Self::new(Call::from_head(request));
+                let misordered = attempt.pass(place);
+                request.extensions_mut().insert(attempt.clone());
+                (attempt, misordered)
+            }
+        };
         if let Some(misordered) = misordered {
             attempt.call().report(&Event::Misordered { misordered: &misordered });
         }
         attempt
+    }
+
+    /// Comes through the layer at this place.
+    fn pass(&mut self, place: Place) -> Option<Misordered> {
+        let passed = Passed(self.0.passed.load(Ordering::Relaxed));
+        if passed.has(place) && !self.1.has(place) {
+            // A copy of the request, such as a hedge makes, is in there: this one ends by itself.
+            self.call().report(&Event::SentAgain);
+            *self = self.again();
+        }
+        let (passed, misordered) = self.1.with(place);
+        self.1 = passed;
+        self.0.passed.store(passed.0, Ordering::Relaxed);
+        misordered
     }
 
     /// The call it is part of.
@@ -210,6 +249,11 @@ impl Attempt {
     /// Nobody reads the body, or goes on reading it. Only whoever has claimed the reading says so.
     pub(crate) fn unread(&self) {
         self.advance(UNREAD);
+    }
+
+    /// A slice came, which is news whatever is in it. Only whoever has claimed the reading says so.
+    pub(crate) fn heard(&self) {
+        self.advance(NEWS);
     }
 
     /// A slice of the answer brought this. Only whoever has claimed the reading says so.

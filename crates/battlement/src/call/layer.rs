@@ -196,8 +196,9 @@ where
         if known.is_some_and(|attempt| !attempt.is_over()) {
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }
-        if let Some(call) = known.map(|attempt| attempt.call().clone()) {
-            request.extensions_mut().insert(Attempt::new(call));
+        if let Some(again) = known.map(Attempt::again) {
+            again.call().report(&Event::SentAgain);
+            request.extensions_mut().insert(again);
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }
         let settings = Settings::of(&self.settings);

@@ -113,7 +113,8 @@ pub(super) struct Passed(pub(super) u32);
 impl Passed {
     /// With one more; and what is wrong about its coming now.
     pub(super) fn with(self, place: Place) -> (Self, Option<Misordered>) {
-        let wrong = WRONG_OUTSIDE[place as usize] & self.0 != 0;
+        // Whoever comes through for the second time is in a stack within a stack, in the same order.
+        let wrong = WRONG_OUTSIDE[place as usize] & self.0 != 0 && !self.has(place);
         let misordered = if wrong { self.wrong(place) } else { None };
         (Self(self.0 | place.bit()), misordered)
     }
@@ -124,7 +125,7 @@ impl Passed {
         Some(Misordered { outer: row.0, inner: row.1, why: row.2 })
     }
 
-    fn has(self, place: Place) -> bool {
+    pub(super) fn has(self, place: Place) -> bool {
         self.0 & place.bit() != 0
     }
 }

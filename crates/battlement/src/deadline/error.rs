@@ -46,7 +46,10 @@ impl Exceeded {
     }
 
     pub(crate) fn explain(&self) -> Explanation<'_> {
-        Explanation { sent: self.sent, ..Explanation::rejected(Code::DeadlineExceeded, None) }
+        // The same request has no more time for its own than this one had.
+        let (sent, retryable) = (self.sent, false);
+        let rejected = Explanation::rejected(Code::DeadlineExceeded, None);
+        Explanation { sent, retryable, ..rejected }
     }
 }
 

@@ -22,6 +22,14 @@ where
     G: Guard,
 {
     let (mut parts, body) = response.into_parts();
+    if settling.attempt().is_over() {
+        // Somebody below may have sent the request again, and this is the answer to that.
+        if let Some(answered) = parts.extensions.get::<Attempt>() {
+            if answered.is_of_the_call_of(settling.attempt()) {
+                settling.follow(answered.clone());
+            }
+        }
+    }
     let attempt = settling.attempt();
     let reading = attempt.claim().then(|| {
         let reading = Reading::new(attempt.clone(), parts.status, &parts.headers);

@@ -9,8 +9,9 @@
 //!
 //! # What is read
 //!
-//! Answers of operations that write text, vectors or counts, and every answer with an error. Others
-//! (audio, images, files) are judged by their status, and by whether they came to their end.
+//! Answers of operations that write text, vectors or counts, and every answer whose status is an error.
+//! Others (audio, images, files, batches, lists) are judged by their status, and by whether they came to
+//! their end.
 //!
 //! An answer in an encoding is decoded for reading only: `gzip` with the feature of that name, which
 //! is on by default, `br` and `zstd` with theirs. One in several encodings, in another one, or that decodes

@@ -18,6 +18,8 @@ pub(super) struct Reading {
     way: Way,
     /// The status is an error.
     failed: bool,
+    /// Any slice is news: the answer is no stream, in which only an event can be.
+    by_slices: bool,
     is_over: bool,
 }
 
@@ -47,11 +49,16 @@ impl Reading {
         if matches!(way, Way::Blind(_)) {
             attempt.unread();
         }
-        Self { attempt, way, failed: !status.is_success(), is_over: false }
+        let by_slices = !facts.stream;
+        Self { attempt, way, failed: !status.is_success(), by_slices, is_over: false }
     }
 
     /// The next slice.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let is_news = self.by_slices || matches!(self.way, Way::Blind(_));
+        if is_news && !bytes.is_empty() {
+            self.attempt.heard();
+        }
         let (signals, reader) = match &mut self.way {
             Way::Plain(reader) => (reader.feed(bytes), Some(reader)),
             Way::Encoded(decoder) => match decoder.feed(bytes) {
@@ -156,8 +163,16 @@ pub(crate) fn judge<'a>(
 
 /// Whether there is something to read in an answer.
 fn is_read(operation: Operation, status: StatusCode, headers: &HeaderMap) -> bool {
+    if status.is_informational() {
+        // What follows speaks another protocol.
+        return false;
+    }
     if !status.is_success() || operation.generates() {
         return true;
+    }
+    // Of anything else an error in the answer may be the answer: the state of a job that has failed.
+    if !matches!(operation, Operation::Embeddings | Operation::CountTokens) {
+        return false;
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| {

@@ -102,11 +102,17 @@ where
         loop {
             let answer = match this.state.as_mut().project() {
                 StateProjection::Calling { attempted } => {
-                    let answer = ready!(attempted.poll(cx)).map(|response| response.map(Body::new));
-                    let Some(tries) = this.tries else { return Poll::Ready(answer) };
+                    let answer = ready!(attempted.poll(cx));
+                    let Some(tries) = this.tries else {
+                        return Poll::Ready(answer.map(|response| response.map(Body::new)));
+                    };
                     match answer {
-                        Ok(response) if !is_error(&response) => return Poll::Ready(Ok(response)),
+                        Ok(response) if !is_error(&response) => {
+                            return Poll::Ready(Ok(response.map(Body::new)));
+                        }
                         Ok(response) => {
+                            tries.follow(response.body().attempt());
+                            let response = response.map(Body::new);
                             let limit = tries.deadline().within(LONGEST_HELD, now());
                             let limit = limit.instant().unwrap_or_else(now);
                             let limit = sleep_until(limit.into());

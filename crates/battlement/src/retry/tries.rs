@@ -3,7 +3,7 @@
 use std::{mem, ops::ControlFlow, sync::Arc, time::Duration};
 
 use battlement_core::{
-    Verdict,
+    Code, Verdict,
     attempts::{self, Role},
     backoff::{Series, Trouble, Wait},
     budget::{Purpose, Withdrawal},
@@ -91,6 +91,11 @@ where
         Self { policy, attempt, service, replay, series, was_silent, payment, last }
     }
 
+    /// This is the attempt that was answered, if something below has made several.
+    pub(super) fn follow(&mut self, answered: &Attempt) {
+        self.attempt = answered.clone();
+    }
+
     pub(super) fn deadline(&self) -> Deadline {
         self.attempt.call().deadline()
     }
@@ -121,7 +126,7 @@ where
         S: Service<Request<B>> + Clone,
         B: From<Bytes>,
     {
-        let attempt = Attempt::new(self.attempt.call().clone());
+        let attempt = self.attempt.again();
         // Nobody below makes attempts of its own.
         attempt.count();
         match self.prepare(&attempt) {
@@ -175,8 +180,8 @@ where
                 // watches, its next probe can be waited for.
                 Some(rejected) if !rejected.sent => {
                     let is_watched = self.attempt.call().lane() == Lane::Interactive;
-                    let hint =
-                        rejected.retry_after.filter(|_| rejected.retryable && !is_watched)?;
+                    let is_open = rejected.code == Code::CircuitOpen;
+                    let hint = rejected.retry_after.filter(|_| is_open && !is_watched)?;
                     Some(Failure { trouble: Trouble::Unsent, hint: Some(hint) })
                 }
                 Some(explanation) if explanation.verdict.is_some() => {

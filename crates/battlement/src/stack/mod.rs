@@ -47,6 +47,8 @@ mod base;
 mod layer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together;
 mod worst_case;
 
 pub use base::InvalidBase;

@@ -71,7 +71,8 @@ impl Stack {
             let limits = self.timeout.limits();
             let attempt = longest(limits[0].total, limits[1].total);
             let waiting = if terms.attempts > 1 { terms.waiting } else { Duration::ZERO };
-            let all = attempt.map(|attempt| attempt.saturating_mul(terms.attempts) + waiting);
+            let all = attempt
+                .map(|attempt| attempt.saturating_mul(terms.attempts).saturating_add(waiting));
             WorstCase {
                 lane,
                 attempts: terms.attempts,

@@ -62,7 +62,12 @@ impl Watch {
 
     /// A limit has passed: says so, to all who have to settle something, before anything is dropped.
     fn conclude(&self, limit: Limit) -> BoxError {
-        self.attempt.overdue(limit.clock);
+        if limit.is_deadline {
+            // Says how long somebody wanted to wait, and nothing about the provider.
+            self.attempt.call().expire();
+        } else {
+            self.attempt.overdue(limit.clock);
+        }
         Elapsed::new(limit, self.attempt.clone()).into()
     }
 }

@@ -1,13 +1,22 @@
 //! Answers in an encoding are read like those without.
 
-use std::io::Write;
+use std::{
+    future::{Future, ready},
+    io::Write,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use battlement_core::{Code, End, FinishClass, Outcome, Signals, Verdict};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
 use proptest::prelude::*;
+use tower::{Layer, Service, service_fn};
 
 use crate::{
-    call::Attempt,
+    BoxError,
+    call::{Attempt, CallLayer},
     observe::reading::Reading,
     testing::{delta, finish_event, stream_request},
 };
@@ -85,8 +94,20 @@ fn events() -> Vec<String> {
     ]
 }
 
+/// The attempt of a request that asks for a stream.
+fn attempt() -> Attempt {
+    let mut service = CallLayer::new().layer(service_fn(|request: Request<Full<Bytes>>| {
+        ready(Ok::<_, BoxError>(request.extensions().get::<Attempt>().unwrap().clone()))
+    }));
+    let call = service.call(stream_request());
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(attempt) => attempt.unwrap(),
+        Poll::Pending => panic!("there is nothing to wait for"),
+    }
+}
+
 fn begin(status: u16, encoding: &str) -> (Attempt, Reading) {
-    let attempt = Attempt::of(&mut stream_request());
+    let attempt = attempt();
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     if status != 200 {
