@@ -192,22 +192,3 @@ impl<F> fmt::Debug for AdapterFuture<F> {
         f.debug_struct("AdapterFuture").finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use tower::ServiceExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_error_does_not_tell_the_address() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let request = http::Request::post(format!("http://{nobody}/v1beta/models?key=secret"));
-        let call = Transport::default().oneshot(request.body(Body::from("{}")).unwrap());
-        let error = crate::Error::from(BoxError::from(call.await.unwrap_err()));
-        assert_eq!(error.code(), battlement_core::Code::Unreachable);
-        for text in [error.to_string(), error.to_json(), format!("{error:?}")] {
-            assert!(!text.contains("secret"), "{text}");
-        }
-    }
-}
