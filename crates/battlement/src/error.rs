@@ -21,7 +21,7 @@ use std::{error, fmt, io, time::Duration};
 
 use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
 
-use crate::retry::GaveUp;
+use crate::{call::Attempt, finish::Unusable, retry::GaveUp};
 
 /// Any error.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
@@ -80,7 +80,7 @@ ours! {
     crate::breaker::Rejected,
     crate::call::Unreadable,
     crate::finish::TooLong,
-    crate::finish::Unusable,
+    Unusable,
     crate::deadline::Exceeded,
     crate::retry_after::CoolingDown,
     crate::retry::Refused,
@@ -261,6 +261,18 @@ struct Inner {
 }
 
 impl Error {
+    /// The error that an answer is: one with a status of 400 or more, and every other that is no success.
+    ///
+    /// The layers pass an answer with such a status on, since its body is of use to some. Who has no use
+    /// for it reads that body to its end and asks this of the [`Attempt`] among the extensions of the
+    /// response. `None` of an answer that is a success, and as long as its end is not known.
+    pub fn of(attempt: &Attempt) -> Option<Self> {
+        let verdict = attempt.verdict().filter(|verdict| !verdict.is_success())?;
+        let mut error = Self::from(BoxError::from(Unusable::new(verdict.clone(), None)));
+        error.inner.trail = attempt.call().trail();
+        Some(error)
+    }
+
     /// What kind of failure it is, roughly.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::of(self.inner.code)

@@ -94,6 +94,7 @@ impl Future for TransportFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().pending {
             Ok(pending) => {
+                // Its text would have the address in it, and with some providers the key is in that.
                 let response = ready!(Pin::new(pending).poll(cx));
                 let response = response.map_err(::reqwest::Error::without_url)?;
                 let url = response.url().clone();

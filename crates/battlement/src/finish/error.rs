@@ -28,7 +28,7 @@ pub struct Unusable {
 const MOST_REASON: usize = 64;
 
 impl Unusable {
-    pub(super) fn new(verdict: Verdict, cause: Option<BoxError>) -> Self {
+    pub(crate) fn new(verdict: Verdict, cause: Option<BoxError>) -> Self {
         Self { verdict: Box::new(verdict), cause }
     }
 

@@ -16,16 +16,17 @@ use tower_service::Service;
 
 use super::base::{Base, InvalidBase};
 use crate::{
-    breaker::{Breaker, BreakerLayer},
+    breaker::{self, Breaker, BreakerLayer},
     call::{CallLayer, Key, Reads},
-    concurrency::{Concurrency, ConcurrencyLayer},
-    deadline::{DeadlineLayer, Enforce},
+    concurrency::{Concurrency, ConcurrencyLayer, Running},
+    deadline::{self, DeadlineLayer, Enforce},
     error::{BoxError, Error},
-    finish::{Finish, FinishLayer},
-    rate_limit::{self, RateLimit, RateLimitLayer},
-    retry::{Retry, RetryLayer},
-    retry_after::{RetryAfter, RetryAfterLayer},
-    timeout::{Timeout, TimeoutLayer},
+    finish::{self, Finish, FinishLayer},
+    observe,
+    rate_limit::{self, RateLimit, RateLimitLayer, Reserved},
+    retry::{self, Retry, RetryLayer},
+    retry_after::{self, RetryAfter, RetryAfterLayer},
+    timeout::{self, Timeout, TimeoutLayer},
 };
 
 /// All layers for one provider; see the [module documentation](super).
@@ -47,6 +48,22 @@ pub struct Stack {
 /// The layers over a client.
 type Layers<S> = Reads<Enforce<Retry<RetryAfter<RateLimit<Breaker<Inner<S>>>>>>>;
 type Inner<S> = Concurrency<Timeout<Finish<S>>>;
+
+/// The body of an answer that comes through a [`Stack`], over the `R` of the client.
+pub type Body<R> = deadline::Body<
+    retry::Body<
+        observe::Body<
+            observe::Body<
+                observe::Body<
+                    observe::Body<timeout::Body<finish::Body<R>>, Running>,
+                    breaker::Ticket,
+                >,
+                Reserved,
+            >,
+            retry_after::Ticket,
+        >,
+    >,
+>;
 
 impl Stack {
     /// For whoever answers, which is told by the address of each request.
@@ -219,12 +236,18 @@ impl<S> fmt::Debug for Stacked<S> {
     }
 }
 
+// What is asked for is said of the client and not of the layers over it: for a client whose type of request
+// is yet to be inferred the compiler would try them all, layer by layer, in ever more ways.
 impl<S, B, R> Service<Request<B>> for Stacked<S>
 where
-    Layers<S>: Service<Request<B>, Response = Response<R>, Error = BoxError>,
-    R: http_body::Body<Data = Bytes>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + From<Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Unpin,
+    R::Error: Into<BoxError>,
 {
-    type Response = Response<R>;
+    type Response = Response<Body<R>>;
     type Error = Error;
     type Future = ResponseFuture<<Layers<S> as Service<Request<B>>>::Future>;
 

@@ -52,5 +52,5 @@ mod together;
 mod worst_case;
 
 pub use base::InvalidBase;
-pub use layer::{ResponseFuture, Stack, Stacked};
+pub use layer::{Body, ResponseFuture, Stack, Stacked};
 pub use worst_case::{Doubt, WorstCase};

@@ -11,7 +11,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 
 use super::{Doubt, Stack};
 use crate::{
-    ErrorKind,
+    Error, ErrorKind,
     call::{Attempt, Call, CallLayer, Options},
     events::Event,
     finish::FinishLayer,
@@ -182,4 +182,21 @@ fn doubtful_settings_are_pointed_at() {
     let deadline = Duration::from_secs(1800);
     assert_eq!(deferred.doubts, [Doubt::NoTimeToRetry { deadline }]);
     assert_eq!((interactive.time, interactive.attempt), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_with_an_error_status_can_be_made_an_error() {
+    let check = async |answer: Answer, code: Option<Code>, attempts: usize| {
+        let service = stack().layer(Provider::new([answer]));
+        let response = service.oneshot(request()).await.unwrap();
+        let attempt = response.extensions().get::<Attempt>().unwrap().clone();
+        text(response).await.unwrap();
+        let error = Error::of(&attempt);
+        assert_eq!(error.as_ref().map(Error::code), code);
+        assert_eq!(error.map_or(0, |error| error.attempts().len()), attempts);
+    };
+    check(Answer::ok(), None, 0).await;
+    check(Answer::error(401, "invalid_api_key"), Some(Code::InvalidKey), 1).await;
+    check(Answer::error(500, "server_error"), Some(Code::ServerError), 3).await;
+    check(Answer::finish("length"), Some(Code::Truncated), 1).await;
 }
