@@ -81,7 +81,7 @@ async fn main() -> Result<(), BoxError> {
 
     // A circuit that is open, here by hand: nobody is called.
     let breaker = BreakerLayer::new(Default::default())?;
-    let key = Key { provider: core::Provider::Generic, name: Some("m".into()), account: None };
+    let key = Key { name: Some("m".into()), ..Key::new(core::Provider::Generic) };
     breaker.circuits().open(&key, Some(Instant::now() + Duration::from_secs(60)));
     let stack = Stack::new().breaker(breaker);
     check(&stack, &once, Answer::chat("Hello.", "stop"), 503, Some("60")).await

@@ -76,8 +76,7 @@ fn anthropic() -> Result<Llm, BoxError> {
         .input_tokens_per_minute(450_000)
         .output_tokens_per_minute(90_000);
     let rate_limit = RateLimitLayer::new(limits)?.key(Key::of);
-    let opus =
-        Key { provider: Provider::Anthropic, name: Some("claude-opus-4-1".into()), account: None };
+    let opus = Key { name: Some("claude-opus-4-1".into()), ..Key::new(Provider::Anthropic) };
     rate_limit.limits().set_for(&opus, Limit::per_minute(Meter::Output, 80_000))?;
     // It may think for a while before it says anything.
     let patient = Timeouts { output: Some(Duration::from_secs(300)), ..Timeouts::streaming() };

@@ -369,7 +369,7 @@ mod over_reqwest {
         for url in [&*whole, "/v1beta/models/m:generateContent?key=secret"] {
             let request = Request::post(url).body(reqwest::Body::from("{}")).unwrap();
             let error = stack!(Transport::new(client.clone())).oneshot(request).await;
-            let error = battlement::Error::from(error.map(drop).unwrap_err());
+            let error = error.map(drop).unwrap_err();
             let said = format!("{error} {error:?} {}", error.to_json());
             assert!(!said.contains("secret"), "{said}");
             assert_eq!(error.code() == Code::Unreachable, *url == whole, "{said}");

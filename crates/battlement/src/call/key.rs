@@ -21,6 +21,11 @@ pub struct Key {
 }
 
 impl Key {
+    /// Of this provider, and nothing else known.
+    pub const fn new(provider: Provider) -> Self {
+        Self { provider, name: None, account: None, credential: None }
+    }
+
     /// The provider and the model of a call, and the account that it is made on.
     pub fn of(call: &Call) -> Self {
         let facts = call.facts();

@@ -85,10 +85,9 @@
 //!     .output_tokens_per_minute(90_000);
 //! let layer = RateLimitLayer::new(limits)?.key(Key::of);
 //! let large = Key {
-//!     provider: Provider::Anthropic,
 //!     name: Some("claude-opus-4-1".into()),
-//!     account: None,
 //!     credential: Some(Credential::of("sk-ant-…")),
+//!     ..Key::new(Provider::Anthropic)
 //! };
 //! layer.limits().set_for(&large, Limit::per_minute(Meter::Output, 80_000))?;
 //! # Ok::<(), battlement::BoxError>(())

@@ -386,8 +386,7 @@ async fn keys_have_ledgers_of_their_own() {
     assert_eq!(layer.limits().keys().len(), 2);
 
     // Limits of its own are never forgotten.
-    let key =
-        Key { provider: Who::OpenAi, name: Some("large".into()), account: None, credential: None };
+    let key = Key { name: Some("large".into()), ..Key::new(Who::OpenAi) };
     let large = Limit { burst: Some(3), ..Limit::per_second(Meter::Requests, 1) };
     layer.limits().set_for(&key, large).unwrap();
     assert!(pass(two).await && pass(three).await);

@@ -338,8 +338,7 @@ async fn a_crowd_comes_and_goes() {
 
     let gate = RetryAfterLayer::new(Default::default()).unwrap();
     let gate = gate.patience(Lane::Interactive, 500 * SECOND);
-    let key =
-        Key { provider: OPENAI, name: Some("gpt-5-mini".into()), account: None, credential: None };
+    let key = Key { name: Some("gpt-5-mini".into()), ..Key::new(OPENAI) };
     gate.gates().shut(&key, 60 * SECOND);
     come_and_go(Stack::openai().retry_after(gate.clone())).await;
     assert_eq!(gate.gates().waiting(), 0);
