@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result {
     // other flags would throw away what the tests above have built.
     steps.run("models of threads", || {
         model("battlement-core", &["--test", "loom_budget"])?;
-        model("battlement", &["--lib", "line::model"])
+        model("battlement", &["--no-default-features", "--lib", "line::model"])
     });
     match fuzz::missing() {
         None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),

@@ -2,8 +2,8 @@
 //!
 //! The status says whose turn it is: 429 and 503 come with `Retry-After` where that is known, 504 is a
 //! time limit, 502 a provider that failed, 422 an answer that cannot be used, 413 a request that is too
-//! large, 401 a key. The body is JSON, and says whether to try again. What the provider wrote is not
-//! passed on: it may quote the prompt.
+//! large, 401 a key, 500 our own side. The body is JSON, and says whether to try again. What the provider
+//! wrote is not passed on: it may quote the prompt.
 //!
 //! ```
 //! use axum_core::response::IntoResponse;

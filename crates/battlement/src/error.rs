@@ -14,7 +14,7 @@
 //! assert!(error.is_retryable());
 //! ```
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use std::{error, fmt, io, time::Duration};
@@ -187,6 +187,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// The request is wrong in another way: 400.
     Request,
+    /// It went wrong on our side: the request could not be read from whoever makes it: 500.
+    Internal,
 }
 
 impl ErrorKind {
@@ -221,10 +223,8 @@ impl ErrorKind {
                 Self::TooLarge
             }
             Code::InvalidKey | Code::MissingKey | Code::AccessDenied => Self::Unauthorized,
-            Code::InvalidRequest
-            | Code::ModelUnavailable
-            | Code::RequestUnreadable
-            | Code::Abandoned => Self::Request,
+            Code::InvalidRequest | Code::ModelUnavailable | Code::Abandoned => Self::Request,
+            Code::RequestUnreadable => Self::Internal,
             _ => Self::Upstream,
         }
     }
@@ -240,6 +240,7 @@ impl ErrorKind {
             Self::TooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unauthorized => http::StatusCode::UNAUTHORIZED,
             Self::Request => http::StatusCode::BAD_REQUEST,
+            Self::Internal => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

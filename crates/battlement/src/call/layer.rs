@@ -264,6 +264,7 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
+    #[inline(always)]
     fn calling(drive: Drive<S, Request<B>>) -> Self {
         Self { state: State::Calling { drive } }
     }

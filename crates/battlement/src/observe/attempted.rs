@@ -16,6 +16,7 @@ use super::{Body, Guard, Settling, reading::Reading};
 use crate::{call::Attempt, drive::Drive, error::BoxError};
 
 /// Puts the body of an answer under observation, unless it is already, and the guard at its end.
+#[inline(always)]
 pub(crate) fn watch<R, G>(response: Response<R>, mut settling: Settling<G>) -> Response<Body<R, G>>
 where
     R: http_body::Body,
@@ -76,6 +77,7 @@ where
     G: Guard,
 {
     /// Makes it.
+    #[inline(always)]
     pub(crate) fn new(drive: Drive<S, Request<B>>, settling: Settling<G>) -> Self {
         Self { state: AttemptedState::Going { drive, settling: Some(settling) } }
     }
@@ -193,6 +195,7 @@ where
     T: Turn,
 {
     /// Its turn is now.
+    #[inline(always)]
     pub(crate) fn now(
         service: &mut S,
         request: Request<B>,

@@ -28,6 +28,7 @@ pin_project! {
 }
 
 impl<R: http_body::Body, G: Guard> Body<R, G> {
+    #[inline(always)]
     pub(super) fn new(inner: R, reading: Option<Box<Reading>>, settling: Settling<G>) -> Self {
         let mut body = Self { inner, reading, settling };
         if body.inner.is_end_stream() {

@@ -33,6 +33,7 @@ pub(crate) struct Settling<G: Guard> {
 }
 
 impl<G: Guard> Settling<G> {
+    #[inline(always)]
     pub(crate) fn new(attempt: Attempt, guard: G) -> Self {
         Self { attempt, guard: Some(guard), seen: Progress::default() }
     }
@@ -55,6 +56,7 @@ impl<G: Guard> Settling<G> {
     }
 
     /// Shows the guard what is new.
+    #[inline(always)]
     pub(crate) fn look(&mut self) {
         let progress = self.attempt.progress();
         if progress != self.seen {
