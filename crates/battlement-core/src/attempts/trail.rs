@@ -93,10 +93,11 @@ impl fmt::Display for Step {
     }
 }
 
-/// The steps of a call. Up to three, the usual limit of attempts, live in the ledger itself.
+/// The steps of a call. The first, which mostly is the only one, lives in the ledger itself: every answer on
+/// its way holds one.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    steps: SmallVec<[Step; 3]>,
+    steps: SmallVec<[Step; 1]>,
     /// What was waited since the latest step.
     waited: Duration,
 }

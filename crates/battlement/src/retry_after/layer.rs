@@ -1,6 +1,7 @@
 //! The layer around the gates.
 
 use std::{
+    num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -56,6 +57,15 @@ impl RetryAfterLayer {
     /// [`Terms`]: battlement_core::lanes::Terms::waiting
     pub fn patience(mut self, lane: Lane, time: Duration) -> Self {
         self.patience[lane as usize] = time;
+        self
+    }
+
+    /// How many calls may wait for the same gate; who comes after them fails with [`CoolingDown`] at
+    /// once. 1,024 by default, as in a [queue](battlement_core::queue): each holds its request in memory.
+    ///
+    /// [`CoolingDown`]: super::CoolingDown
+    pub fn most_waiting(self, most: NonZeroUsize) -> Self {
+        self.gates.act(|shared| shared.most_waiting = most.get());
         self
     }
 

@@ -41,7 +41,12 @@ pub(super) struct Shared {
     serial: u64,
     pub(super) random: Seeded,
     pub(super) wakers: Wakers,
+    /// How many may wait for the same.
+    pub(super) most_waiting: usize,
 }
+
+/// As many as wait for a limit by default.
+const MOST_WAITING: usize = 1_024;
 
 /// Those who wait for the same. Never empty.
 #[derive(Debug, Default)]
@@ -95,6 +100,7 @@ impl Shared {
             serial: 0,
             random,
             wakers: Wakers::new(),
+            most_waiting: MOST_WAITING,
         })
     }
 
@@ -115,7 +121,8 @@ impl Shared {
         let is_first = line.is_none();
         let ahead = line.map_or(0, Line::without_place);
         let turn = self.cooldown.when_after(&gates, ahead, now);
-        if turn > now && is_beyond(turn, limit) {
+        let is_full = line.is_some_and(|line| line.waiting.len() >= self.most_waiting);
+        if is_full || (turn > now && is_beyond(turn, limit)) {
             return Step::Late(turn);
         }
         let place = match is_first.then(|| self.cooldown.ask(&gates, now)) {

@@ -28,8 +28,8 @@
 //!
 //! They go in the order in which they came: one when the gate opens, then more and more. Only the first
 //! in line is woken, and a caller that leaves gives its place to the next. Whoever would have to wait
-//! beyond its deadline, or longer than [`RetryAfterLayer::patience`], is told so at once with
-//! [`CoolingDown`], also when a later throttle makes the wait that long. An answer to a call that was
+//! beyond its deadline, or longer than [`RetryAfterLayer::patience`], or behind too many others, is told so
+//! at once with [`CoolingDown`], also when a later throttle makes the wait that long. An answer to a call that was
 //! let through after the throttle, such as one with [`Force`], opens the gate before its time.
 //!
 //! # Where in the stack

@@ -359,3 +359,19 @@ async fn whoever_watches_is_told() {
     assert!(service.oneshot(request()).await.is_ok());
     assert_eq!(*seen.lock().unwrap(), ["cooling", "llm.local.cooling_down", "retry_after"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_behind_too_many_is_told_so_at_once() {
+    let provider = Provider::new([hinted(10), Answer::ok(), Answer::ok()]);
+    let layer = layer().most_waiting(2.try_into().unwrap());
+    let start = Instant::now();
+    text(layer.layer(provider.clone()).oneshot(request()).await.unwrap()).await.unwrap();
+    let first = begin(&layer, &provider, request(), start).await;
+    let second = begin(&layer, &provider, request(), start).await;
+    let error = layer.layer(provider.clone()).oneshot(request()).await.unwrap_err();
+    assert!(error.downcast_ref::<CoolingDown>().unwrap().retry_after > 10 * SECOND);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    for call in [first, second] {
+        assert_eq!(call.await.unwrap().unwrap().0, 200);
+    }
+}
