@@ -54,6 +54,11 @@ proptest! {
         let body = generate::damaged(dialect, framing, &mut entropy);
         fuzz::plain(dialect, framing, body).check();
     }
+
+    #[test]
+    fn r8_any_bytes_are_a_good_hint_or_none(input in choices()) {
+        fuzz::hints::check(&input);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call, Key, Place, Progress, Reads},
+    call::{Attempt, Call, Key, KeyOf, Place, Progress, Reads},
     clock::now,
     drive::Drive,
     error::{BoxError, Explanation},
@@ -28,8 +28,6 @@ use crate::{
     seed,
 };
 
-type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
-
 /// Turns calls away while a provider fails; see the [module documentation](super).
 #[derive(Clone, Debug)]
 #[must_use]
@@ -37,11 +35,11 @@ pub struct BreakerLayer {
     circuits: Circuits,
 }
 
-/// How many circuits are kept.
+/// How many circuits are kept: more than anybody has, in a few megabytes.
 const MOST_KEYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9_999);
 
 impl BreakerLayer {
-    /// With a circuit for each provider and model.
+    /// With a circuit for each model of each provider on each API key.
     ///
     /// # Errors
     ///
@@ -127,7 +125,7 @@ impl Circuits {
     }
 
     fn key_of(&self, call: &Call) -> Key {
-        self.key.as_ref().map_or_else(|| Key::of(call), |key| key(call))
+        Key::by(self.key.as_deref(), call)
     }
 
     /// Asks to make a call.

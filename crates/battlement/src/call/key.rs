@@ -20,10 +20,18 @@ pub struct Key {
     pub credential: Option<Credential>,
 }
 
+/// How a layer tells what has limits of its own.
+pub(crate) type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
+
 impl Key {
     /// Of this provider, and nothing else known.
     pub const fn new(provider: Provider) -> Self {
         Self { provider, name: None, account: None, credential: None }
+    }
+
+    /// As this function says; [`Key::of`] without one.
+    pub(crate) fn by(key: Option<&KeyOf>, call: &Call) -> Self {
+        key.map_or_else(|| Self::of(call), |key| key(call))
     }
 
     /// The provider and the model of a call, and the account that it is made on.

@@ -60,6 +60,7 @@ pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
 pub use credential::Credential;
 pub use key::Key;
+pub(crate) use key::KeyOf;
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
 use order::Passed;

@@ -11,14 +11,12 @@ use battlement_core::queue;
 
 use super::{Line, Supply};
 use crate::{
-    call::{Call, Key},
+    call::{Call, Key, KeyOf},
     clock::now,
 };
 
-/// What has a line of its own.
-pub(crate) type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
-
-/// How many keys are kept, unless told otherwise.
+/// How many keys are kept, unless told otherwise: more than most accounts have models, and each may hold a
+/// line of calls in memory.
 const MOST_KEYS: usize = 1_024;
 
 /// One line for all calls; or one for each key, all alike until told otherwise.

@@ -21,14 +21,12 @@ use super::{
     turn::{Standing, Turn},
 };
 use crate::{
-    call::{Call, Key},
+    call::{Call, Key, KeyOf},
     clock::now,
     error::Explanation,
     events::Event,
     seed,
 };
-
-pub(super) type KeyOf = dyn Fn(&Call) -> Key + Send + Sync;
 
 /// The gates of a layer. A clone is another handle for the same.
 #[derive(Clone)]
@@ -89,7 +87,7 @@ impl Gates {
 
     /// Asks to make a call.
     pub(super) fn admit(&self, call: &Call, patience: Duration, force: bool) -> Admitted {
-        let key = self.key.as_ref().map_or_else(|| Key::of(call), |key| key(call));
+        let key = Key::by(self.key.as_deref(), call);
         let tokens = !matches!(call.facts().operation, Operation::CountTokens | Operation::Models);
         let line = LineKey { key, tokens };
         let now = now();

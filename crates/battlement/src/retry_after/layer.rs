@@ -35,7 +35,7 @@ pub struct RetryAfterLayer {
 }
 
 impl RetryAfterLayer {
-    /// With a gate for each provider and model.
+    /// With a gate for each model of each provider on each API key.
     ///
     /// # Errors
     ///

@@ -16,6 +16,10 @@
 //! Limits need no setting: the usual rate limit knows none, and takes those that the provider tells
 //! in its headers. Setting them spares the first calls of each minute from finding out.
 //!
+//! Nor does the number of calls at once: it begins with four for each model, doubles in the time of a first
+//! token while they succeed, and is cut when the provider has no room. Others wait for their turn meanwhile. Who
+//! knows the number sets it: `.concurrency(ConcurrencyLayer::new(100)?)`.
+//!
 //! # Example
 //!
 //! ```
