@@ -138,6 +138,7 @@ pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod finish;
+pub mod gate;
 pub mod observe;
 pub mod rate_limit;
 #[cfg(feature = "reqwest")]

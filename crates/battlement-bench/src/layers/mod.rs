@@ -13,7 +13,7 @@ use std::cell::RefCell;
 
 use battlement::{
     breaker::BreakerLayer,
-    call::{CallLayer, Key},
+    call::CallLayer,
     concurrency::ConcurrencyLayer,
     deadline::DeadlineLayer,
     finish::FinishLayer,
@@ -61,8 +61,8 @@ fn nine() -> Stack {
     let limits = Config::new(Provider::OpenAi)
         .requests_per_minute(1_000_000_000)
         .tokens_per_minute(10_000_000_000);
-    let limits = RateLimitLayer::new(limits).expect("in range").key(Key::of);
-    let places = ConcurrencyLayer::new(1_000_000).expect("in range").key(Key::of);
+    let limits = RateLimitLayer::new(limits).expect("in range").per_model();
+    let places = ConcurrencyLayer::new(1_000_000).expect("in range").per_model();
     Stack::openai().rate_limit(limits).concurrency(places)
 }
 

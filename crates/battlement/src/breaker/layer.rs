@@ -1,10 +1,9 @@
 //! The layer around the registry of circuits.
 
 use std::{
-    fmt,
+    fmt, mem,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -13,18 +12,14 @@ use battlement_core::{
     breaker::{self, Config, Health, InvalidConfig, Reason, Registry, Snapshot},
     random::Seeded,
 };
-use bytes::Bytes;
-use http::{Request, Response};
 use tower_layer::Layer;
-use tower_service::Service;
 
 use crate::{
-    call::{Attempt, Call, Key, KeyOf, Place, Progress, Reads},
+    call::{Attempt, Call, Hashed, Key, KeyOf, Place, Progress, Reads},
     clock::now,
-    drive::Drive,
-    error::{BoxError, Explanation},
+    error::Explanation,
     events::Event,
-    observe::{Attempted, Body, Guard, Settling},
+    gate::{Admitted, Gate, Gated, NoTurn},
     seed,
 };
 
@@ -70,7 +65,57 @@ impl<S> Layer<S> for BreakerLayer {
     type Service = Reads<Breaker<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Reads::before(Breaker { inner, circuits: self.circuits.clone() })
+        Reads::before(Gated::new(inner, self.clone()))
+    }
+}
+
+/// Turns calls away while a provider fails; see the [module documentation](super).
+pub type Breaker<S> = Gated<S, BreakerLayer>;
+
+impl Gate for BreakerLayer {
+    type Held = Ticket;
+    type Turn = NoTurn<Ticket>;
+
+    fn places() -> impl Iterator<Item = Place> {
+        [Place::Breaker].into_iter()
+    }
+
+    fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
+        let call = attempt.call();
+        let own = Hashed::own(self.circuits.key.as_deref(), call);
+        let key = own.as_deref().unwrap_or_else(|| call.key());
+        let ticket = self.circuits.act(call, |shared| {
+            let Shared { registry, random } = shared;
+            registry.admit(key, now, random)
+        });
+        match ticket {
+            Ok(ticket) => Admitted::Go(Ticket { own, ticket, has_output: false }),
+            Err(breaker::Rejected { reason, until, .. }) => {
+                let retry_after = until.map(|until| until.saturating_duration_since(now));
+                let key = key.key.clone();
+                Admitted::Reject(Rejected { key, reason, retry_after }.into())
+            }
+        }
+    }
+
+    fn progress(&self, ticket: &mut Ticket, attempt: &Attempt, progress: Progress) {
+        if progress.has_output() && !mem::replace(&mut ticket.has_output, true) {
+            let Ticket { own, ticket, .. } = ticket;
+            let key = own.as_deref().unwrap_or_else(|| attempt.call().key());
+            self.circuits.act(attempt.call(), |Shared { registry, random }| {
+                registry.first_content(key, ticket, now(), random);
+            });
+        }
+    }
+
+    fn settle(&self, ticket: Ticket, attempt: &Attempt) {
+        let Ticket { own, ticket, .. } = ticket;
+        let key = own.as_deref().unwrap_or_else(|| attempt.call().key());
+        let health =
+            attempt.verdict().map_or(Health::Neutral, |verdict| Health::of(verdict.outcome));
+        self.circuits.act(attempt.call(), |Shared { registry, random }| {
+            registry.settle(key, ticket, health, attempt.ended(), random);
+        });
     }
 }
 
@@ -82,7 +127,7 @@ pub struct Circuits {
 }
 
 struct Shared {
-    registry: Registry<Key>,
+    registry: Registry<Hashed>,
     random: Seeded,
 }
 
@@ -100,47 +145,29 @@ impl Circuits {
 
     /// A circuit as it stands; `None` if nothing is known against it.
     pub fn snapshot(&self, key: &Key) -> Option<Snapshot> {
-        self.lock().registry.snapshot(key, now())
+        self.lock().registry.snapshot(&Hashed::new(key.clone()), now())
     }
 
     /// Every circuit as it stands, in no order.
     pub fn snapshots(&self) -> Vec<(Key, Snapshot)> {
         let shared = self.lock();
-        shared.registry.snapshots(now()).map(|(key, snapshot)| (key.clone(), snapshot)).collect()
+        let snapshots = shared.registry.snapshots(now());
+        snapshots.map(|(hashed, snapshot)| (hashed.key.clone(), snapshot)).collect()
     }
 
     /// Opens a circuit by hand: until then, or with `None` until somebody closes it.
     pub fn open(&self, key: &Key, until: Option<Instant>) {
-        self.lock().registry.open(key, until, now());
+        self.lock().registry.open(&Hashed::new(key.clone()), until, now());
     }
 
     /// Closes a circuit by hand. Traffic comes back as after good probes.
     pub fn close(&self, key: &Key) {
-        self.lock().registry.close(key, now());
+        self.lock().registry.close(&Hashed::new(key.clone()), now());
     }
 
     /// Forgets everything about a key.
     pub fn reset(&self, key: &Key) {
-        self.lock().registry.reset(key, now());
-    }
-
-    fn key_of(&self, call: &Call) -> Key {
-        Key::by(self.key.as_deref(), call)
-    }
-
-    /// Asks to make a call.
-    fn admit(&self, call: &Call) -> Result<Ticket, Rejected> {
-        let key = self.key_of(call);
-        let now = now();
-        let ticket =
-            self.act(call, |Shared { registry, random }| registry.admit(&key, now, random));
-        match ticket {
-            Ok(ticket) => Ok(Ticket { circuits: self.clone(), key, ticket, has_output: false }),
-            Err(breaker::Rejected { reason, until, .. }) => {
-                let retry_after = until.map(|until| until.saturating_duration_since(now));
-                Err(Rejected { key, reason, retry_after })
-            }
-        }
+        self.lock().registry.reset(&Hashed::new(key.clone()), now());
     }
 
     /// Does something to a circuit, and tells whoever watches if that changed its state.
@@ -169,72 +196,18 @@ impl fmt::Debug for Circuits {
     }
 }
 
-/// Turns calls away while a provider fails; see the [module documentation](super).
-#[derive(Clone, Debug)]
-pub struct Breaker<S> {
-    inner: S,
-    circuits: Circuits,
-}
-
-impl<S, B, R> Service<Request<B>> for Breaker<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: http_body::Body<Data = Bytes>,
-{
-    type Response = Response<Body<R, Ticket>>;
-    type Error = BoxError;
-    type Future = Attempted<S, B, Ticket>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::at(&mut request, Place::Breaker);
-        match self.circuits.admit(attempt.call()) {
-            Ok(ticket) => {
-                // There before the service is called: a panic gives it back.
-                let settling = Settling::new(attempt, ticket);
-                Attempted::new(Drive::start(&mut self.inner, request), settling)
-            }
-            Err(rejected) => Attempted::rejected(&attempt, rejected.into()),
-        }
-    }
-}
-
 /// What the circuit is owed for a call that it let through: to be told what became of it.
 pub struct Ticket {
-    circuits: Circuits,
-    key: Key,
+    /// `None` for the key of the call.
+    own: Option<Box<Hashed>>,
     ticket: breaker::Ticket,
     /// Whether the circuit was told of the first output.
     has_output: bool,
 }
 
-impl Guard for Ticket {
-    fn progress(&mut self, attempt: &Attempt, progress: Progress) {
-        if progress.has_output() && !std::mem::replace(&mut self.has_output, true) {
-            let Self { circuits, key, ticket, .. } = self;
-            circuits.act(attempt.call(), |Shared { registry, random }| {
-                registry.first_content(key, ticket, now(), random);
-            });
-        }
-    }
-
-    fn settle(self, attempt: &Attempt) {
-        let Self { circuits, key, ticket, .. } = self;
-        let health =
-            attempt.verdict().map_or(Health::Neutral, |verdict| Health::of(verdict.outcome));
-        circuits.act(attempt.call(), |Shared { registry, random }| {
-            registry.settle(&key, ticket, health, attempt.ended(), random);
-        });
-    }
-}
-
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("ticket", &self.ticket).finish_non_exhaustive()
     }
 }
 

@@ -138,23 +138,30 @@ impl Attempt {
     }
 
     /// The attempt of a request that comes through the layer at this place.
+    #[inline]
     pub(crate) fn at<B>(request: &mut Request<B>, place: Place) -> Self {
-        let (attempt, misordered) = match request.extensions_mut().get_mut::<Self>() {
-            Some(attempt) => {
-                let misordered = attempt.pass(place);
-                (attempt.clone(), misordered)
-            }
+        Self::at_each(request, [place].into_iter())
+    }
+
+    /// The attempt of a request that comes through layers at these places.
+    #[inline]
+    pub(crate) fn at_each<B>(
+        request: &mut Request<B>,
+        places: impl Iterator<Item = Place>,
+    ) -> Self {
+        let attempt = match request.extensions_mut().get_mut::<Self>() {
+            Some(attempt) => attempt,
             None => {
-                let mut attempt = Self::new(Call::from_head(request));
-                let misordered = attempt.pass(place);
-                request.extensions_mut().insert(attempt.clone());
-                (attempt, misordered)
+                let attempt = Self::new(Call::from_head(request));
+                request.extensions_mut().get_or_insert_with(|| attempt)
             }
         };
-        if let Some(misordered) = misordered {
-            attempt.call().report(&Event::Misordered { misordered: &misordered });
+        for place in places {
+            if let Some(misordered) = attempt.pass(place) {
+                attempt.call().report(&Event::Misordered { misordered: &misordered });
+            }
         }
-        attempt
+        attempt.clone()
     }
 
     /// Comes through the layer at this place.

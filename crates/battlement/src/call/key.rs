@@ -1,6 +1,11 @@
 //! What has limits of its own.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
+    sync::{Arc, LazyLock},
+};
 
 use battlement_core::Provider;
 
@@ -29,11 +34,6 @@ impl Key {
         Self { provider, name: None, account: None, credential: None }
     }
 
-    /// As this function says; [`Key::of`] without one.
-    pub(crate) fn by(key: Option<&KeyOf>, call: &Call) -> Self {
-        key.map_or_else(|| Self::of(call), |key| key(call))
-    }
-
     /// The provider and the model of a call, and the account that it is made on.
     pub fn of(call: &Call) -> Self {
         let facts = call.facts();
@@ -43,6 +43,63 @@ impl Key {
             account: None,
             credential: call.credential(),
         }
+    }
+}
+
+/// A key with its hash, which is worked out once for all layers that a call comes through.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashed {
+    pub(crate) key: Key,
+    hash: u64,
+}
+
+/// What belongs to keys.
+pub(crate) type ByKey<V> = HashMap<Hashed, V, BuildHasherDefault<AsItIs>>;
+
+impl Hashed {
+    pub(crate) fn new(key: Key) -> Self {
+        // Models are named by callers, so nobody may know how they are hashed.
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let hash = SECRET.hash_one(&key);
+        Self { key, hash }
+    }
+
+    /// As this function says, if it is not the one that the call [has](Call::key) anyway.
+    pub(crate) fn own(key: Option<&KeyOf>, call: &Call) -> Option<Box<Self>> {
+        key.map(|key| Box::new(Self::new(key(call))))
+    }
+}
+
+impl PartialEq for Hashed {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.key == other.key
+    }
+}
+
+impl Eq for Hashed {}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Takes a hash for what it is.
+#[derive(Debug, Default)]
+pub(crate) struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        // Only ever given a `u64`, which comes below.
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -60,7 +60,7 @@ pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
 pub use credential::Credential;
 pub use key::Key;
-pub(crate) use key::KeyOf;
+pub(crate) use key::{ByKey, Hashed, KeyOf};
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
 use order::Passed;
@@ -71,7 +71,7 @@ pub(crate) use read::take_bytes;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -91,6 +91,7 @@ use self::layer::Settings;
 use crate::{
     clock::now,
     events::{Event, Observer},
+    retry_after::Force,
 };
 
 /// A call: everything about it that does not change from attempt to attempt, and one account of the
@@ -107,10 +108,13 @@ struct State {
     credential: Option<Credential>,
     repeatable: bool,
     held: bool,
+    forced: bool,
     ledger: Mutex<Ledger>,
     /// Whether it was ended because its time was over.
     expired: AtomicBool,
     observer: Option<Arc<dyn Observer>>,
+    /// See [`Call::key`].
+    key: OnceLock<Hashed>,
 }
 
 impl Call {
@@ -152,9 +156,11 @@ impl Call {
             credential: Credential::of_request(headers, uri),
             repeatable,
             held: body.is_some(),
+            forced: request.extensions().get::<Force>().is_some(),
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
             expired: AtomicBool::new(false),
             observer: settings.observer.clone(),
+            key: OnceLock::new(),
             facts,
         }))
     }
@@ -194,6 +200,11 @@ impl Call {
         self.0.credential
     }
 
+    /// What has limits of its own, unless a layer is told otherwise.
+    pub(crate) fn key(&self) -> &Hashed {
+        self.0.key.get_or_init(|| Hashed::new(Key::of(self)))
+    }
+
     /// By whom turns are taken; calls of nobody in particular share one.
     pub fn turn(&self) -> queue::Tenant {
         self.tenant().map_or(queue::Tenant::new(0), Tenant::share)
@@ -207,6 +218,11 @@ impl Call {
     /// Whether the body is in memory, so that it can be sent again.
     pub fn is_held(&self) -> bool {
         self.0.held
+    }
+
+    /// Whether it goes out whatever a provider has asked for.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.0.forced
     }
 
     /// The account of its attempts.

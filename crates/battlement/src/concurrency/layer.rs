@@ -13,10 +13,7 @@ use battlement_core::{
     ErrorClass, Outcome,
     adaptive::{Permit, Signal},
 };
-use bytes::Bytes;
-use http::{Request, Response};
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
     Config, Handle, InvalidConfig, Rejected,
@@ -27,8 +24,8 @@ use crate::{
     clock::now,
     error::BoxError,
     events::Event,
+    gate::{Admitted, Gate, Gated, Turn},
     line::{Entered, Line, Waiting},
-    observe::{Body, Gated, Guard, Turn},
 };
 
 /// Bounds how many calls run at once; see the [module documentation](super).
@@ -54,6 +51,12 @@ impl ConcurrencyLayer {
         self
     }
 
+    /// Gives a limit of its own to each model on each account: to each [key of a call](Key::of).
+    pub fn per_model(mut self) -> Self {
+        self.handle.lines.set_usual_key();
+        self
+    }
+
     /// How many keys are kept. 1,024 by default; of more, the one that was not used for longest is
     /// forgotten.
     pub fn most_keys(self, most: NonZeroUsize) -> Self {
@@ -71,48 +74,57 @@ impl<S> Layer<S> for ConcurrencyLayer {
     type Service = Reads<Concurrency<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Reads::before(Concurrency { inner, handle: self.handle.clone() })
+        Reads::before(Gated::new(inner, self.clone()))
     }
 }
 
 /// Bounds how many calls run at once; see the [module documentation](super).
-#[derive(Clone, Debug)]
-pub struct Concurrency<S> {
-    inner: S,
-    handle: Handle,
-}
+pub type Concurrency<S> = Gated<S, ConcurrencyLayer>;
 
-impl<S, B, R> Service<Request<B>> for Concurrency<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: http_body::Body<Data = Bytes>,
-{
-    type Response = Response<Body<R, Running>>;
-    type Error = BoxError;
-    type Future = Gated<S, B, InLine>;
+impl Gate for ConcurrencyLayer {
+    type Held = Running;
+    type Turn = InLine;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn places() -> impl Iterator<Item = Place> {
+        [Place::Concurrency].into_iter()
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::at(&mut request, Place::Concurrency);
-        let (line, adapts) = (self.handle.lines.of(attempt.call()), self.handle.adapts);
-        match line.enter(now(), |_permits| ((), waiter(attempt.call()))) {
-            Ok(Entered::Now(permit)) => {
-                let running = Running { line, permit, speaks: !adapts };
-                Gated::now(&mut self.inner, request, attempt, running)
-            }
+    fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
+        let (call, Handle { lines, adapts }) = (attempt.call(), &self.handle);
+        let line = lines.of(call, now);
+        match line.enter(now, |_permits| ((), waiter(call))) {
+            Ok(Entered::Now(permit)) => Admitted::Go(Running { line, permit, speaks: !adapts }),
             Ok(Entered::Waits(seat, until)) => {
-                let turn = InLine { waiting: Waiting::new(line, seat), adapts };
-                attempt.call().report(&Event::Waiting { layer: "concurrency", until });
-                let clone = self.inner.clone();
-                let service = mem::replace(&mut self.inner, clone);
-                Gated::wait(service, request, attempt, turn)
+                let turn = InLine { waiting: Waiting::new(line, seat), adapts: *adapts };
+                call.report(&Event::Waiting { layer: "concurrency", until });
+                Admitted::Wait(turn)
             }
-            Err(missed) => Gated::rejected(&attempt, Rejected::new(missed).into()),
+            Err(missed) => Admitted::Reject(Rejected::new(missed).into()),
         }
+    }
+
+    fn progress(&self, running: &mut Running, attempt: &Attempt, progress: Progress) {
+        if progress.has_output() && !mem::replace(&mut running.speaks, true) {
+            let (now, permit) = (now(), &mut running.permit);
+            change(&running.line, attempt, now, |permits| permits.limit.first_content(permit, now));
+        }
+    }
+
+    fn settle(&self, running: Running, attempt: &Attempt) {
+        let Running { line, mut permit, speaks: _ } = running;
+        let now = attempt.ended();
+        let verdict = attempt.verdict();
+        let signal = verdict.map_or(Signal::Neutral, |verdict| Signal::of(verdict.outcome));
+        // A provider that has no room may also just be silent.
+        let is_overdue = verdict.is_some_and(|verdict| {
+            verdict.outcome == Outcome::Failed(ErrorClass::Overdue) && !verdict.has_output
+        });
+        change(&line, attempt, now, |permits| {
+            if is_overdue {
+                permits.limit.overdue(&mut permit, now);
+            }
+            permits.limit.release(permit, signal, now);
+        });
     }
 }
 
@@ -124,7 +136,7 @@ pub struct InLine {
 }
 
 impl Turn for InLine {
-    type Guard = Running;
+    type Held = Running;
 
     fn poll_turn(
         mut self: Pin<&mut Self>,
@@ -145,32 +157,6 @@ pub struct Running {
     permit: Permit,
     /// Whether the limit need not be told of the first output: it was, or does not care.
     speaks: bool,
-}
-
-impl Guard for Running {
-    fn progress(&mut self, attempt: &Attempt, progress: Progress) {
-        if progress.has_output() && !mem::replace(&mut self.speaks, true) {
-            let (now, permit) = (now(), &mut self.permit);
-            change(&self.line, attempt, now, |permits| permits.limit.first_content(permit, now));
-        }
-    }
-
-    fn settle(self, attempt: &Attempt) {
-        let Self { line, mut permit, speaks: _ } = self;
-        let now = attempt.ended();
-        let verdict = attempt.verdict();
-        let signal = verdict.map_or(Signal::Neutral, |verdict| Signal::of(verdict.outcome));
-        // A provider that has no room may also just be silent.
-        let is_overdue = verdict.is_some_and(|verdict| {
-            verdict.outcome == Outcome::Failed(ErrorClass::Overdue) && !verdict.has_output
-        });
-        change(&line, attempt, now, |permits| {
-            if is_overdue {
-                permits.limit.overdue(&mut permit, now);
-            }
-            permits.limit.release(permit, signal, now);
-        });
-    }
 }
 
 /// Does something to the limit, and tells whoever watches if that moved it.

@@ -1,7 +1,6 @@
 //! A line for each key, in bounded number.
 
 use std::{
-    collections::HashMap,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -11,7 +10,7 @@ use battlement_core::queue;
 
 use super::{Line, Supply};
 use crate::{
-    call::{Call, Key, KeyOf},
+    call::{ByKey, Call, Hashed, Key, KeyOf},
     clock::now,
 };
 
@@ -23,14 +22,23 @@ const MOST_KEYS: usize = 1_024;
 pub(crate) struct Lines<S: Supply> {
     common: Arc<Line<S>>,
     keyed: Arc<Mutex<Keyed<S>>>,
-    key: Option<Arc<KeyOf>>,
+    apart: Apart,
+}
+
+/// Who has a line apart from others.
+#[derive(Clone)]
+enum Apart {
+    Nobody,
+    /// Each [key of a call](Key::of).
+    Usual,
+    By(Arc<KeyOf>),
 }
 
 struct Keyed<S: Supply> {
     config: S::Config,
     queue: Option<queue::Config>,
     most: usize,
-    lines: HashMap<Key, Kept<S>>,
+    lines: ByKey<Kept<S>>,
     /// How often a line was asked for.
     asked: u64,
 }
@@ -50,14 +58,19 @@ impl<S: Supply> Lines<S> {
         E: From<S::Invalid> + From<queue::InvalidQueue>,
     {
         let common = Arc::new(Line::new(S::new(&config, now())?, queue)?);
-        let (most, lines) = (MOST_KEYS, HashMap::new());
+        let (most, lines) = (MOST_KEYS, ByKey::default());
         let keyed = Keyed { config, queue, most, lines, asked: 0 };
-        Ok(Self { common, keyed: Arc::new(Mutex::new(keyed)), key: None })
+        Ok(Self { common, keyed: Arc::new(Mutex::new(keyed)), apart: Apart::Nobody })
     }
 
-    /// One line for each key from here on.
+    /// One line for each of these keys from here on.
     pub(crate) fn set_key(&mut self, key: Arc<KeyOf>) {
-        self.key = Some(key);
+        self.apart = Apart::By(key);
+    }
+
+    /// One line for each [key of a call](Key::of) from here on.
+    pub(crate) fn set_usual_key(&mut self) {
+        self.apart = Apart::Usual;
     }
 
     pub(crate) fn set_most(&self, most: NonZeroUsize) {
@@ -65,12 +78,13 @@ impl<S: Supply> Lines<S> {
     }
 
     /// The line of a call.
-    pub(crate) fn of(&self, call: &Call) -> Arc<Line<S>> {
-        match &self.key {
-            None => self.common.clone(),
-            Some(key) => {
-                let key = key(call);
-                self.lock().of(&key, &self.common, now())
+    pub(crate) fn of(&self, call: &Call, now: Instant) -> Arc<Line<S>> {
+        match &self.apart {
+            Apart::Nobody => self.common.clone(),
+            Apart::Usual => self.lock().of(call.key(), &self.common, now),
+            Apart::By(key) => {
+                let key = Hashed::new(key(call));
+                self.lock().of(&key, &self.common, now)
             }
         }
     }
@@ -82,14 +96,15 @@ impl<S: Supply> Lines<S> {
 
     /// The line of a key, if there is one.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Line<S>>> {
-        self.lock().lines.get(key).map(|kept| kept.line.clone())
+        self.lock().lines.get(&Hashed::new(key.clone())).map(|kept| kept.line.clone())
     }
 
     /// The line of a key, which shall not be forgotten.
     pub(crate) fn set(&self, key: &Key) -> Arc<Line<S>> {
+        let key = Hashed::new(key.clone());
         let mut keyed = self.lock();
-        let line = keyed.of(key, &self.common, now());
-        if let Some(kept) = keyed.lines.get_mut(key) {
+        let line = keyed.of(&key, &self.common, now());
+        if let Some(kept) = keyed.lines.get_mut(&key) {
             kept.is_set = true;
         }
         line
@@ -97,7 +112,7 @@ impl<S: Supply> Lines<S> {
 
     /// Every key, in no order.
     pub(crate) fn keys(&self) -> Vec<Key> {
-        self.lock().lines.keys().cloned().collect()
+        self.lock().lines.keys().map(|hashed| hashed.key.clone()).collect()
     }
 
     /// Changes how lines are made from here on, and says which there are.
@@ -114,7 +129,7 @@ impl<S: Supply> Lines<S> {
 }
 
 impl<S: Supply> Keyed<S> {
-    fn of(&mut self, key: &Key, common: &Arc<Line<S>>, now: Instant) -> Arc<Line<S>> {
+    fn of(&mut self, key: &Hashed, common: &Arc<Line<S>>, now: Instant) -> Arc<Line<S>> {
         self.asked += 1;
         if let Some(kept) = self.lines.get_mut(key) {
             kept.asked = self.asked;
@@ -144,7 +159,7 @@ impl<S: Supply> Keyed<S> {
 
 impl<S: Supply> Clone for Lines<S> {
     fn clone(&self) -> Self {
-        let Self { common, keyed, key } = self;
-        Self { common: common.clone(), keyed: keyed.clone(), key: key.clone() }
+        let Self { common, keyed, apart } = self;
+        Self { common: common.clone(), keyed: keyed.clone(), apart: apart.clone() }
     }
 }

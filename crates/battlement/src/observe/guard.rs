@@ -67,6 +67,11 @@ impl<G: Guard> Settling<G> {
         }
     }
 
+    /// Takes the guard away: it is somebody else's from here on.
+    pub(crate) fn take(&mut self) -> Option<G> {
+        self.guard.take()
+    }
+
     /// The attempt is over.
     pub(crate) fn settle(&mut self) {
         if let Some(guard) = self.guard.take() {

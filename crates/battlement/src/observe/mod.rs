@@ -59,8 +59,8 @@ mod guard;
 mod layer;
 mod reading;
 
-pub use attempted::{Attempted, Gated};
-pub(crate) use attempted::{Turn, watch};
+pub use attempted::Attempted;
+pub(crate) use attempted::watch;
 pub use body::Body;
 pub(crate) use guard::{Guard, Settling};
 pub use layer::{Observe, ObserveLayer};

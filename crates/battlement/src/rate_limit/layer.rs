@@ -1,18 +1,17 @@
 //! The layer around the ledger.
 
 use std::{
-    fmt, mem,
+    fmt,
     num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use battlement_core::hint;
-use bytes::Bytes;
-use http::{Request, Response, response::Parts};
+use http::response::Parts;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
     Config, InvalidConfig, Limits, Rejected,
@@ -23,8 +22,8 @@ use crate::{
     clock::{date, now},
     error::BoxError,
     events::Event,
+    gate::{Admitted, Gate, Gated, Turn},
     line::{Entered, Line, Lines, Waiting},
-    observe::{Body, Gated, Guard, Turn},
 };
 
 /// Keeps calls within the limits of a provider; see the [module documentation](super).
@@ -53,6 +52,12 @@ impl RateLimitLayer {
         self
     }
 
+    /// Gives a ledger of its own to each model on each account: to each [key of a call](Key::of).
+    pub fn per_model(mut self) -> Self {
+        self.limits.lines.set_usual_key();
+        self
+    }
+
     /// How many keys are kept, besides those with limits of their own. 1,024 by default; of more, the
     /// one that was not used for longest is forgotten, and with it what it has spent.
     pub fn most_keys(self, most: NonZeroUsize) -> Self {
@@ -70,49 +75,65 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = Reads<RateLimit<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Reads::before(RateLimit { inner, limits: self.limits.clone() })
+        Reads::before(Gated::new(inner, self.clone()))
     }
 }
 
 /// Keeps calls within the limits of a provider; see the [module documentation](super).
-#[derive(Clone, Debug)]
-pub struct RateLimit<S> {
-    inner: S,
-    limits: Limits,
-}
+pub type RateLimit<S> = Gated<S, RateLimitLayer>;
 
-impl<S, B, R> Service<Request<B>> for RateLimit<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: http_body::Body<Data = Bytes>,
-{
-    type Response = Response<Body<R, Reserved>>;
-    type Error = BoxError;
-    type Future = Gated<S, B, InLine>;
+impl Gate for RateLimitLayer {
+    type Held = Reserved;
+    type Turn = InLine;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn places() -> impl Iterator<Item = Place> {
+        [Place::RateLimit].into_iter()
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::at(&mut request, Place::RateLimit);
-        let line = self.limits.lines.of(attempt.call());
-        let now = now();
-        match line.enter(now, |book| book.ask(attempt.call())) {
-            Ok(Entered::Now(held)) => {
-                let reserved = Reserved { line, held, waited: false, told: 0 };
-                Gated::now(&mut self.inner, request, attempt, reserved)
-            }
+    fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
+        let call = attempt.call();
+        let line = self.limits.lines.of(call, now);
+        match line.enter(now, |book| book.ask(call)) {
+            Ok(Entered::Now(held)) => Admitted::Go(Reserved { line, held, waited: false, told: 0 }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine(Waiting::new(line, seat));
-                attempt.call().report(&Event::Waiting { layer: "rate_limit", until });
-                let clone = self.inner.clone();
-                let service = mem::replace(&mut self.inner, clone);
-                Gated::wait(service, request, attempt, turn)
+                call.report(&Event::Waiting { layer: "rate_limit", until });
+                Admitted::Wait(turn)
             }
-            Err(missed) => Gated::rejected(&attempt, Rejected::new(missed, now).into()),
+            Err(missed) => Admitted::Reject(Rejected::new(missed, now).into()),
         }
+    }
+
+    fn head(&self, reserved: &mut Reserved, attempt: &Attempt, head: &Parts) {
+        let provider = attempt.call().facts().provider;
+        let told = hint::rate_limits(&head.headers, provider, date());
+        if !told.is_empty() {
+            let now = now();
+            let reservation = &reserved.held.reservation;
+            reserved.line.change(now, |book, _queue| book.ledger.heard(reservation, &told, now));
+        }
+    }
+
+    fn progress(&self, reserved: &mut Reserved, attempt: &Attempt, _progress: Progress) {
+        let Reserved { line, held, told, .. } = reserved;
+        let output = if held.streams { attempt.output_told() } else { 0 };
+        if output >= *told + STEP {
+            *told = output;
+            let (now, reservation) = (now(), &held.reservation);
+            line.change(now, |book, _queue| book.ledger.streamed(reservation, output, now));
+        }
+    }
+
+    fn settle(&self, reserved: Reserved, attempt: &Attempt) {
+        let Reserved { line, held, waited, told: _ } = reserved;
+        let (now, call) = (attempt.ended(), attempt.call());
+        line.change(now, |book, queue| {
+            let more = book.settle(held, attempt, now);
+            // Whoever did not wait took nothing from anybody.
+            if waited && more != 0 && !queue.is_empty() {
+                queue.charge(call.lane(), call.turn(), more);
+            }
+        });
     }
 }
 
@@ -121,7 +142,7 @@ where
 pub struct InLine(Waiting<Book>);
 
 impl Turn for InLine {
-    type Guard = Reserved;
+    type Held = Reserved;
 
     fn poll_turn(
         mut self: Pin<&mut Self>,
@@ -146,40 +167,6 @@ pub struct Reserved {
 
 /// Output is reported in steps of so many tokens, since each report takes the lock.
 const STEP: u64 = 64;
-
-impl Guard for Reserved {
-    fn head(&mut self, attempt: &Attempt, head: &Parts) {
-        let provider = attempt.call().facts().provider;
-        let told = hint::rate_limits(&head.headers, provider, date());
-        if !told.is_empty() {
-            let now = now();
-            let reservation = &self.held.reservation;
-            self.line.change(now, |book, _queue| book.ledger.heard(reservation, &told, now));
-        }
-    }
-
-    fn progress(&mut self, attempt: &Attempt, _progress: Progress) {
-        let output = if self.held.streams { attempt.output_told() } else { 0 };
-        if output >= self.told + STEP {
-            self.told = output;
-            let now = now();
-            let reservation = &self.held.reservation;
-            self.line.change(now, |book, _queue| book.ledger.streamed(reservation, output, now));
-        }
-    }
-
-    fn settle(self, attempt: &Attempt) {
-        let Self { line, held, waited, told: _ } = self;
-        let (now, call) = (attempt.ended(), attempt.call());
-        line.change(now, |book, queue| {
-            let more = book.settle(held, attempt, now);
-            // Whoever did not wait took nothing from anybody.
-            if waited && more != 0 && !queue.is_empty() {
-                queue.charge(call.lane(), call.turn(), more);
-            }
-        });
-    }
-}
 
 impl fmt::Debug for Reserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,6 @@ use battlement_core::{
     cooldown::{Config, InvalidConfig, Snapshot},
     hint::Dimension,
     random::Seeded,
-    request::Operation,
 };
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
     turn::{Standing, Turn},
 };
 use crate::{
-    call::{Call, Key, KeyOf},
+    call::{Call, Hashed, Key, KeyOf},
     clock::now,
     error::Explanation,
     events::Event,
@@ -86,25 +85,23 @@ impl Gates {
     }
 
     /// Asks to make a call.
-    pub(super) fn admit(&self, call: &Call, patience: Duration, force: bool) -> Admitted {
-        let key = Key::by(self.key.as_deref(), call);
-        let tokens = !matches!(call.facts().operation, Operation::CountTokens | Operation::Models);
-        let line = LineKey { key, tokens };
-        let now = now();
-        let limit = call.deadline().within(patience, now).instant();
-        let (step, is_proof) = self.act(|shared| {
+    pub(super) fn admit(&self, call: &Call, patience: Duration, now: Instant) -> Admitted {
+        let own = Hashed::own(self.key.as_deref(), call);
+        let idle = self.act(|shared| {
             let is_idle = shared.is_idle();
-            if is_idle || force {
-                return (Step::Go(shared.cooldown.force()), !is_idle);
-            }
-            (shared.arrive(&line, limit, now), true)
+            (is_idle || call.is_forced()).then(|| (shared.cooldown.force(), !is_idle))
         });
-        match step {
-            Step::Go(pass) => Admitted::Go(Ticket::new(self.clone(), line, pass, is_proof)),
+        if let Some((pass, is_proof)) = idle {
+            return Admitted::Go(Ticket::new(own, pass, is_proof));
+        }
+        let line = LineKey::of(own.as_deref(), call);
+        let limit = call.deadline().within(patience, now).instant();
+        match self.act(|shared| shared.arrive(&line, limit, now)) {
+            Step::Go(pass) => Admitted::Go(Ticket::new(own, pass, true)),
             Step::Wait { serial, back, turn } => {
                 call.report(&Event::Waiting { layer: "retry_after", until: Some(turn) });
                 let standing = Standing::new(self.clone(), line, serial);
-                Admitted::Wait(Turn::new(standing, back))
+                Admitted::Wait(Turn::new(standing, own, back))
             }
             Step::Late(turn) => Admitted::Late(CoolingDown::until(turn, &line)),
         }

@@ -3,27 +3,23 @@
 use std::{
     num::NonZeroUsize,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use battlement_core::{
     cooldown::{Config, InvalidConfig},
     lanes::{Lane, Lanes},
 };
-use bytes::Bytes;
-use http::{Request, Response};
+use http::response::Parts;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use super::{
     Ticket, Turn,
     gates::{Admitted, Gates},
 };
 use crate::{
-    call::{Attempt, Call, Key, Place, Reads},
-    error::BoxError,
-    observe::{Body, Gated},
+    call::{Attempt, Call, Key, Place, Progress, Reads},
+    gate::{self, Gate, Gated},
 };
 
 /// Keeps calls back while a provider asks for a wait; see the [module documentation](super).
@@ -92,48 +88,45 @@ impl<S> Layer<S> for RetryAfterLayer {
     type Service = Reads<RetryAfter<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let Self { gates, patience } = self.clone();
-        Reads::before(RetryAfter { inner, gates, patience })
+        Reads::before(Gated::new(inner, self.clone()))
+    }
+}
+
+/// Keeps calls back while a provider asks for a wait; see the [module documentation](super).
+pub type RetryAfter<S> = Gated<S, RetryAfterLayer>;
+
+impl Gate for RetryAfterLayer {
+    type Held = Ticket;
+    type Turn = Turn;
+
+    fn places() -> impl Iterator<Item = Place> {
+        [Place::RetryAfter].into_iter()
+    }
+
+    fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> gate::Admitted<Self> {
+        let call = attempt.call();
+        match self.gates.admit(call, self.patience[call.lane() as usize], now) {
+            Admitted::Go(ticket) => gate::Admitted::Go(ticket),
+            Admitted::Wait(turn) => gate::Admitted::Wait(turn),
+            Admitted::Late(error) => gate::Admitted::Reject(error.into()),
+        }
+    }
+
+    fn head(&self, ticket: &mut Ticket, attempt: &Attempt, head: &Parts) {
+        ticket.head(&self.gates, attempt, head);
+    }
+
+    fn progress(&self, ticket: &mut Ticket, attempt: &Attempt, progress: Progress) {
+        ticket.progress(&self.gates, attempt, progress);
+    }
+
+    fn settle(&self, ticket: Ticket, attempt: &Attempt) {
+        ticket.settle(&self.gates, attempt);
     }
 }
 
 /// As an extension of a request: it goes out whatever the gates say, such as a check by hand.
 ///
-/// If it is answered, the gates open.
+/// If it is answered, the gates open. To be there when the request meets the first of our layers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Force;
-
-/// Keeps calls back while a provider asks for a wait; see the [module documentation](super).
-#[derive(Clone, Debug)]
-pub struct RetryAfter<S> {
-    inner: S,
-    gates: Gates,
-    patience: [Duration; 3],
-}
-
-impl<S, B, R> Service<Request<B>> for RetryAfter<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    R: http_body::Body<Data = Bytes>,
-{
-    type Response = Response<Body<R, Ticket>>;
-    type Error = BoxError;
-    type Future = Gated<S, B, Turn>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let attempt = Attempt::at(&mut request, Place::RetryAfter);
-        let call = attempt.call();
-        let patience = self.patience[call.lane() as usize];
-        let force = request.extensions().get::<Force>().is_some();
-        match self.gates.admit(call, patience, force) {
-            Admitted::Go(ticket) => Gated::now(&mut self.inner, request, attempt, ticket),
-            Admitted::Wait(turn) => Gated::wait(self.inner.clone(), request, attempt, turn),
-            Admitted::Late(error) => Gated::rejected(&attempt, error.into()),
-        }
-    }
-}

@@ -13,10 +13,11 @@ use battlement_core::{
     cooldown::{Admission, Config, Cooldown, InvalidConfig, Pass, Place},
     hint::Dimension,
     random::Seeded,
+    request::Operation,
 };
 use smallvec::SmallVec;
 
-use crate::call::Key;
+use crate::call::{Call, Hashed, Key};
 
 /// What has a gate of its own.
 pub(super) type GateKey = (Key, Dimension);
@@ -81,6 +82,13 @@ pub(super) enum Step {
 }
 
 impl LineKey {
+    /// Of calls like this one, by the key of the call unless they have one of their own.
+    pub(super) fn of(own: Option<&Hashed>, call: &Call) -> Self {
+        let key = own.unwrap_or_else(|| call.key()).key.clone();
+        let tokens = !matches!(call.facts().operation, Operation::CountTokens | Operation::Models);
+        Self { key, tokens }
+    }
+
     /// The gates that concern it.
     pub(super) fn gates(&self) -> SmallVec<[GateKey; 3]> {
         let mut dimensions: SmallVec<[Dimension; 3]> =

@@ -14,24 +14,23 @@ use super::{
     line::{GateKey, LineKey},
 };
 use crate::{
-    call::{Attempt, Progress},
+    call::{Attempt, Hashed, Progress},
     clock::{date, now},
     events::Event,
-    observe::Guard,
 };
 
 /// What a gate is owed for a call that it let through: to be told whether it was throttled.
 pub struct Ticket {
-    gates: Gates,
-    line: LineKey,
+    /// Whose gates; `None` for those of the key of the call.
+    own: Option<Box<Hashed>>,
     pass: Pass,
     /// Whether a success would prove anything. When nothing was known at the start, what is known
     /// now is newer than the call.
     is_proof: bool,
     /// What a good answer says is used up all the same.
     exhausted: Option<Dimension>,
-    /// What the head has told already.
-    told: Option<Told>,
+    /// What the head has told already. It is rare.
+    told: Option<Box<Told>>,
 }
 
 /// A throttle that the head of an answer told.
@@ -92,50 +91,58 @@ impl Throttle {
 }
 
 impl Ticket {
-    pub(super) fn new(gates: Gates, line: LineKey, pass: Pass, is_proof: bool) -> Self {
-        Self { gates, line, pass, is_proof, exhausted: None, told: None }
+    pub(super) fn new(own: Option<Box<Hashed>>, pass: Pass, is_proof: bool) -> Self {
+        Self { own, pass, is_proof, exhausted: None, told: None }
     }
 
-    fn gate(&self, dimension: Dimension) -> GateKey {
-        (self.line.key.clone(), dimension)
+    fn gate(&self, attempt: &Attempt, dimension: Dimension) -> GateKey {
+        let hashed = self.own.as_deref().unwrap_or_else(|| attempt.call().key());
+        (hashed.key.clone(), dimension)
     }
 
     /// The call was not throttled.
-    fn succeed(&mut self) {
+    fn succeed(&mut self, gates: &Gates, attempt: &Attempt) {
         if mem::take(&mut self.is_proof) {
-            let mut gates = self.line.gates();
-            gates.retain(|(_, dimension)| Some(*dimension) != self.exhausted);
-            self.gates.act(|shared| shared.succeed(&gates, &self.pass, now()));
+            let mut keys = LineKey::of(self.own.as_deref(), attempt.call()).gates();
+            keys.retain(|(_, dimension)| Some(*dimension) != self.exhausted);
+            gates.act(|shared| shared.succeed(&keys, &self.pass, now()));
         }
     }
 
     /// The call was throttled, says its head.
-    fn throttle_at_head(&mut self, throttle: Throttle, attempt: &Attempt) {
-        let gate = self.gate(throttle.dimension);
+    fn throttle_at_head(&mut self, throttle: Throttle, gates: &Gates, attempt: &Attempt) {
+        let gate = self.gate(attempt, throttle.dimension);
         // Without a hint it is shut for a moment, by a hint of our own: whether that counts as a wait
         // without a hint is decided when the body has not told one either.
-        let hint = throttle.hint.or(Some(self.gates.unhinted));
-        let (until, pass) =
-            self.gates.act(|shared| shared.throttle(&gate, &self.pass, hint, now()));
+        let hint = throttle.hint.or(Some(gates.unhinted));
+        let (until, pass) = gates.act(|shared| shared.throttle(&gate, &self.pass, hint, now()));
         if pass.is_some() {
             attempt.call().report(&Event::Cooling { until });
         }
-        self.told = Some(Told { throttle, pass });
+        self.told = Some(Box::new(Told { throttle, pass }));
     }
 
     /// What the head told is taken back, or completed, by what the whole answer says.
-    fn amend(&self, told: Option<Told>, throttle: Option<Throttle>, attempt: &Attempt) {
-        if told.as_ref().is_some_and(|told| adds_nothing(told.throttle, throttle)) {
+    fn amend(
+        &self,
+        told: Option<&Told>,
+        throttle: Option<Throttle>,
+        gates: &Gates,
+        attempt: &Attempt,
+    ) {
+        if told.is_some_and(|told| adds_nothing(told.throttle, throttle)) {
             return;
         }
         let now = now();
         let taken_back = told
-            .as_ref()
             .filter(|told| throttle.is_none_or(|it| it.dimension != told.throttle.dimension))
-            .and_then(|told| Some((self.gate(told.throttle.dimension), told.pass.as_ref()?)));
-        let added = throttle.map(|throttle| (self.gate(throttle.dimension), throttle.hint));
-        let pass = told.as_ref().and_then(|told| told.pass.as_ref()).unwrap_or(&self.pass);
-        let cooling = self.gates.act(|shared| {
+            .and_then(|told| {
+                Some((self.gate(attempt, told.throttle.dimension), told.pass.as_ref()?))
+            });
+        let added =
+            throttle.map(|throttle| (self.gate(attempt, throttle.dimension), throttle.hint));
+        let pass = told.and_then(|told| told.pass.as_ref()).unwrap_or(&self.pass);
+        let cooling = gates.act(|shared| {
             // In one go, so that nobody slips through in between.
             let added = added.map(|(gate, hint)| shared.throttle(&gate, pass, hint, now));
             if let Some((gate, pass)) = taken_back {
@@ -147,6 +154,32 @@ impl Ticket {
             attempt.call().report(&Event::Cooling { until });
         }
     }
+
+    pub(super) fn head(&mut self, gates: &Gates, attempt: &Attempt, head: &Parts) {
+        if let Some(throttle) = Throttle::of_head(head, attempt) {
+            self.throttle_at_head(throttle, gates, attempt);
+        } else if self.is_proof && head.status.is_success() {
+            let provider = attempt.call().facts().provider;
+            self.exhausted = hint::rate_limits(&head.headers, provider, date()).exhausted();
+        }
+    }
+
+    pub(super) fn progress(&mut self, gates: &Gates, attempt: &Attempt, progress: Progress) {
+        if self.is_proof && progress.has_output() {
+            self.succeed(gates, attempt);
+        }
+    }
+
+    pub(super) fn settle(mut self, gates: &Gates, attempt: &Attempt) {
+        let Some(verdict) = attempt.verdict() else { return };
+        let throttle = Throttle::of(verdict);
+        let told = self.told.take();
+        if throttle.is_some() || (told.is_some() && verdict.kind == Kind::HttpError) {
+            self.amend(told.as_deref(), throttle, gates, attempt);
+        } else if matches!(verdict.outcome, Outcome::Finished(_)) {
+            self.succeed(gates, attempt);
+        }
+    }
 }
 
 /// Whether the whole answer says no more than its head did.
@@ -156,36 +189,8 @@ fn adds_nothing(told: Throttle, throttle: Option<Throttle>) -> bool {
     })
 }
 
-impl Guard for Ticket {
-    fn head(&mut self, attempt: &Attempt, head: &Parts) {
-        if let Some(throttle) = Throttle::of_head(head, attempt) {
-            self.throttle_at_head(throttle, attempt);
-        } else if self.is_proof && head.status.is_success() {
-            let provider = attempt.call().facts().provider;
-            self.exhausted = hint::rate_limits(&head.headers, provider, date()).exhausted();
-        }
-    }
-
-    fn progress(&mut self, _attempt: &Attempt, progress: Progress) {
-        if self.is_proof && progress.has_output() {
-            self.succeed();
-        }
-    }
-
-    fn settle(mut self, attempt: &Attempt) {
-        let Some(verdict) = attempt.verdict() else { return };
-        let throttle = Throttle::of(verdict);
-        let told = self.told.take();
-        if throttle.is_some() || (told.is_some() && verdict.kind == Kind::HttpError) {
-            self.amend(told, throttle, attempt);
-        } else if matches!(verdict.outcome, Outcome::Finished(_)) {
-            self.succeed();
-        }
-    }
-}
-
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").field("line", &self.line).finish_non_exhaustive()
+        f.debug_struct("Ticket").field("pass", &self.pass).finish_non_exhaustive()
     }
 }

@@ -15,12 +15,13 @@ use super::{
     line::{LineKey, Step},
     ticket::Ticket,
 };
-use crate::{clock::now, error::BoxError, observe};
+use crate::{call::Hashed, clock::now, error::BoxError, gate};
 
 pin_project! {
     /// A call that waits for its turn. Dropped, it gives its place to the next.
     pub struct Turn {
         standing: Standing,
+        own: Option<Box<Hashed>>,
         // `None` for who waits for others only.
         back: Option<Instant>,
         // Set at the first poll, and reset in place.
@@ -30,13 +31,13 @@ pin_project! {
 }
 
 impl Turn {
-    pub(super) fn new(standing: Standing, back: Option<Instant>) -> Self {
-        Self { standing, back, sleep: None }
+    pub(super) fn new(standing: Standing, own: Option<Box<Hashed>>, back: Option<Instant>) -> Self {
+        Self { standing, own, back, sleep: None }
     }
 }
 
-impl observe::Turn for Turn {
-    type Guard = Ticket;
+impl gate::Turn for Turn {
+    type Held = Ticket;
 
     fn poll_turn(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Ticket, BoxError>> {
         let mut this = self.project();
@@ -47,8 +48,7 @@ impl observe::Turn for Turn {
             match gates.act(|shared| shared.come_back(line, waiting, now(), cx.waker())) {
                 Step::Go(pass) => {
                     *serial = None;
-                    let ticket = Ticket::new(gates.clone(), line.clone(), pass, true);
-                    return Poll::Ready(Ok(ticket));
+                    return Poll::Ready(Ok(Ticket::new(this.own.take(), pass, true)));
                 }
                 Step::Late(turn) => {
                     *serial = None;

@@ -16,16 +16,17 @@ use tower_service::Service;
 
 use super::base::{Base, InvalidBase};
 use crate::{
-    breaker::{self, Breaker, BreakerLayer},
-    call::{CallLayer, Key, Reads},
-    concurrency::{Concurrency, ConcurrencyLayer, Running},
+    breaker::BreakerLayer,
+    call::{CallLayer, Reads},
+    concurrency::ConcurrencyLayer,
     deadline::{self, DeadlineLayer, Enforce},
     error::{BoxError, Error},
     finish::{self, Finish, FinishLayer},
+    gate::{Both, Gated, Passed},
     observe,
-    rate_limit::{self, RateLimit, RateLimitLayer, Reserved},
+    rate_limit::{self, RateLimitLayer},
     retry::{self, Retry, RetryLayer},
-    retry_after::{self, RetryAfter, RetryAfterLayer},
+    retry_after::RetryAfterLayer,
     timeout::{self, Timeout, TimeoutLayer},
 };
 
@@ -46,24 +47,14 @@ pub struct Stack {
 }
 
 /// The layers over a client.
-type Layers<S> = Reads<Enforce<Retry<RetryAfter<RateLimit<Breaker<Inner<S>>>>>>>;
-type Inner<S> = Concurrency<Timeout<Finish<S>>>;
+type Layers<S> = Reads<Enforce<Retry<Gated<Timeout<Finish<S>>, Gates>>>>;
+
+/// The gates that each attempt comes to, in one.
+type Gates = Both<RetryAfterLayer, Both<RateLimitLayer, Both<BreakerLayer, ConcurrencyLayer>>>;
 
 /// The body of an answer that comes through a [`Stack`], over the `R` of the client.
-pub type Body<R> = deadline::Body<
-    retry::Body<
-        observe::Body<
-            observe::Body<
-                observe::Body<
-                    observe::Body<timeout::Body<finish::Body<R>>, Running>,
-                    breaker::Ticket,
-                >,
-                Reserved,
-            >,
-            retry_after::Ticket,
-        >,
-    >,
->;
+pub type Body<R> =
+    deadline::Body<retry::Body<observe::Body<timeout::Body<finish::Body<R>>, Passed<Gates>>>>;
 
 impl Stack {
     /// For whoever answers, which is told by the address of each request.
@@ -189,11 +180,11 @@ impl Stack {
             retry_after: RetryAfterLayer::new(Default::default()).expect(usual),
             rate_limit: RateLimitLayer::new(rate_limit::Config::told_by(provider))
                 .expect(usual)
-                .key(Key::of),
+                .per_model(),
             breaker: BreakerLayer::new(Default::default()).expect(usual),
             concurrency: ConcurrencyLayer::new(adaptive::Config::default())
                 .expect(usual)
-                .key(Key::of),
+                .per_model(),
             timeout: TimeoutLayer::default(),
             finish: FinishLayer::new(),
         }
@@ -212,10 +203,10 @@ impl<S> Layer<S> for Stack {
     fn layer(&self, client: S) -> Stacked<S> {
         let service = self.finish.layer(client).into_inner();
         let service = self.timeout.layer(service).into_inner();
-        let service = self.concurrency.layer(service).into_inner();
-        let service = self.breaker.layer(service).into_inner();
-        let service = self.rate_limit.layer(service).into_inner();
-        let service = self.retry_after.layer(service).into_inner();
+        let gates = Both::new(self.breaker.clone(), self.concurrency.clone());
+        let gates = Both::new(self.rate_limit.clone(), gates);
+        let gates = Both::new(self.retry_after.clone(), gates);
+        let service = Gated::new(service, gates);
         let service = self.retry.layer(service).into_inner();
         let service = self.deadline.layer(service).into_inner();
         let layers = self.call.layer(service);

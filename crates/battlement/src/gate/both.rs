@@ -1,0 +1,204 @@
+//! Two gates, one behind the other.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use battlement_core::Verdict;
+use http::response::Parts;
+use pin_project_lite::pin_project;
+
+use super::{Admitted, Gate, Passed, Turn, future::HeldBack};
+use crate::{
+    call::{Attempt, Place, Progress},
+    clock::now,
+    error::BoxError,
+    observe::Settling,
+};
+
+/// Two gates: who has passed the first comes to the second.
+#[derive(Debug)]
+pub struct Both<A, B> {
+    first: Arc<A>,
+    second: Arc<B>,
+}
+
+impl<A, B> Both<A, B> {
+    pub(crate) fn new(first: A, second: B) -> Self {
+        Self { first: Arc::new(first), second: Arc::new(second) }
+    }
+}
+
+/// What was let through by a gate and is given back to it at the latest when this is dropped.
+struct Owed<'a, G: Gate> {
+    gate: &'a Arc<G>,
+    held: Option<G::Held>,
+    attempt: &'a Attempt,
+}
+
+impl<'a, G: Gate> Owed<'a, G> {
+    fn new(gate: &'a Arc<G>, held: G::Held, attempt: &'a Attempt) -> Self {
+        Self { gate, held: Some(held), attempt }
+    }
+
+    /// It is somebody else's from here on.
+    fn release(mut self) -> G::Held {
+        self.held.take().expect("there until it is dropped")
+    }
+}
+
+impl<G: Gate> Drop for Owed<'_, G> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.attempt.conclude(Verdict::abandoned);
+            self.gate.settle(held, self.attempt);
+        }
+    }
+}
+
+impl<A: Gate, B: Gate> Gate for Both<A, B> {
+    type Held = (A::Held, B::Held);
+    type Turn = BothTurn<A, B>;
+
+    fn places() -> impl Iterator<Item = Place> {
+        A::places().chain(B::places())
+    }
+
+    fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
+        match self.first.admit(attempt, now) {
+            Admitted::Go(held) => {
+                let first = Owed::new(&self.first, held, attempt);
+                let admitted = self.second.admit(attempt, now);
+                let held = first.release();
+                match admitted {
+                    Admitted::Go(second) => Admitted::Go((held, second)),
+                    Admitted::Wait(turn) => {
+                        let passed = Passed { gate: self.first.clone(), held };
+                        let state = State::second(turn, attempt.clone(), passed);
+                        Admitted::Wait(BothTurn { state })
+                    }
+                    Admitted::Reject(error) => {
+                        attempt.failed(&error);
+                        self.first.settle(held, attempt);
+                        Admitted::Reject(error)
+                    }
+                }
+            }
+            Admitted::Wait(turn) => {
+                let (gates, attempt) = (self.clone(), attempt.clone());
+                Admitted::Wait(BothTurn { state: State::First { turn, gates, attempt } })
+            }
+            Admitted::Reject(error) => Admitted::Reject(error),
+        }
+    }
+
+    fn head(&self, (first, second): &mut Self::Held, attempt: &Attempt, head: &Parts) {
+        self.second.head(second, attempt, head);
+        self.first.head(first, attempt, head);
+    }
+
+    fn progress(&self, (first, second): &mut Self::Held, attempt: &Attempt, progress: Progress) {
+        self.second.progress(second, attempt, progress);
+        self.first.progress(first, attempt, progress);
+    }
+
+    fn settle(&self, (first, second): Self::Held, attempt: &Attempt) {
+        // Given back even if an observer panics.
+        let _first = Owed::new(&self.first, first, attempt);
+        self.second.settle(second, attempt);
+    }
+}
+
+pin_project! {
+    /// Waits at the first gate, and then at the second.
+    pub struct BothTurn<A, B>
+    where
+        A: Gate,
+        B: Gate,
+    {
+        #[pin]
+        state: State<A, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<A, B>
+    where
+        A: Gate,
+        B: Gate,
+    {
+        First { #[pin] turn: A::Turn, gates: Arc<Both<A, B>>, attempt: Attempt },
+        // In the order in which they are to be dropped.
+        Second {
+            #[pin]
+            turn: B::Turn,
+            back: Option<HeldBack>,
+            first: Option<Settling<Passed<A>>>,
+        },
+    }
+}
+
+impl<A: Gate, B: Gate> State<A, B> {
+    fn second(turn: B::Turn, attempt: Attempt, first: Passed<A>) -> Self {
+        let first = Some(Settling::new(attempt.clone(), first));
+        Self::Second { turn, back: Some(HeldBack::new(attempt)), first }
+    }
+}
+
+impl<A: Gate, B: Gate> Turn for BothTurn<A, B> {
+    type Held = (A::Held, B::Held);
+
+    fn poll_turn(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Self::Held, BoxError>> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::First { turn, gates, attempt } => {
+                    let held = ready!(turn.poll_turn(cx))?;
+                    let first = Owed::new(&gates.first, held, attempt);
+                    let admitted = gates.second.admit(attempt, now());
+                    let held = first.release();
+                    match admitted {
+                        Admitted::Go(second) => return Poll::Ready(Ok((held, second))),
+                        Admitted::Wait(turn) => {
+                            let passed = Passed { gate: gates.first.clone(), held };
+                            State::second(turn, attempt.clone(), passed)
+                        }
+                        Admitted::Reject(error) => {
+                            attempt.failed(&error);
+                            gates.first.settle(held, attempt);
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                }
+                StateProjection::Second { turn, back, first } => {
+                    let turn = ready!(turn.poll_turn(cx));
+                    let attempt = back.take().expect("polled after it was over").release();
+                    let mut settling = first.take().expect("polled after it was over");
+                    return Poll::Ready(match turn {
+                        Ok(second) => {
+                            let first = settling.take().expect("there until it is settled");
+                            Ok((first.held, second))
+                        }
+                        Err(error) => {
+                            attempt.failed(&error);
+                            settling.settle();
+                            Err(error)
+                        }
+                    });
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<A: Gate, B: Gate> fmt::Debug for BothTurn<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BothTurn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+//! What lets calls through: at once, after a wait, or not at all.
+//!
+//! The gate of [`retry_after`](crate::retry_after), the limits of [`rate_limit`](crate::rate_limit), the circuits
+//! of [`breaker`](crate::breaker) and the places of [`concurrency`](crate::concurrency) differ in what they
+//! ask, and in nothing else: an attempt comes, passes with something that it has to give back, waits for
+//! its turn, or is turned away. So each of them is a gate, [`Gated`] is the service in front of which
+//! it stands, and `Both` is two of them in one, which spares a call the way through another service.
+
+mod admission;
+mod both;
+mod future;
+mod service;
+
+pub(crate) use self::{
+    admission::{Admitted, Gate, NoTurn, Turn},
+    both::Both,
+};
+pub use self::{
+    future::ResponseFuture,
+    service::{Gated, Passed},
+};
