@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, hash::Hash, time::Instant};
 
+use foldhash::fast::RandomState;
+
 use super::{
     Config, Health, InvalidConfig, Mode, Rejected, Snapshot, Ticket, circuit::Circuit,
     evidence::Sign,
@@ -39,7 +41,7 @@ use crate::random::Random;
 pub struct Registry<K> {
     config: Config,
     limit: usize,
-    places: HashMap<K, u32>,
+    places: HashMap<K, u32, RandomState>,
     /// The circuits beside the map, where there is no room left unused between them.
     slots: Vec<Slot<K>>,
     /// Where the search for somebody to forget goes on.
@@ -77,7 +79,7 @@ impl<K: Clone + Eq + Hash> Registry<K> {
     pub fn new(config: Config, limit: std::num::NonZeroU32) -> Result<Self, InvalidConfig> {
         config.check()?;
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
-        let (places, slots) = (HashMap::new(), Vec::new());
+        let (places, slots) = (HashMap::default(), Vec::new());
         Ok(Self { config, limit, places, slots, hand: 0, next_generation: 0, transition: None })
     }
 

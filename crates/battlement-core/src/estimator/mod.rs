@@ -33,7 +33,7 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use self::sketch::Sketch;
 use crate::by_hash::ByHash;
@@ -176,7 +176,5 @@ impl Estimator {
 
 /// The same in every process, so that a run can be repeated.
 fn fingerprint(key: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+    foldhash::quality::FixedState::default().hash_one(key)
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, num::NonZeroU16};
 
+use foldhash::fast::RandomState;
+
 use super::heap::Heap;
 
 /// Who a call is for. Tenants share a class by their weights.
@@ -31,7 +33,7 @@ pub(super) struct Waiting {
     /// Tenants without, that were served more than the least of those who wait.
     idle: Heap,
     idle_count: usize,
-    index: HashMap<u64, u32>,
+    index: HashMap<u64, u32, RandomState>,
     free: Vec<u32>,
     /// Nobody who comes was served less than this.
     floor: u128,

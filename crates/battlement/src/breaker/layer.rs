@@ -15,7 +15,7 @@ use battlement_core::{
 use tower_layer::Layer;
 
 use crate::{
-    call::{Attempt, Call, Hashed, Key, KeyOf, Place, Progress, Reads},
+    call::{Attempt, Call, Key, KeyOf, Place, Progress, Reads},
     clock::now,
     error::Explanation,
     events::Event,
@@ -82,7 +82,7 @@ impl Gate for BreakerLayer {
 
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
         let call = attempt.call();
-        let own = Hashed::own(self.circuits.key.as_deref(), call);
+        let own = Key::own(self.circuits.key.as_deref(), call);
         let key = own.as_deref().unwrap_or_else(|| call.key());
         let ticket = self.circuits.act(call, |shared| {
             let Shared { registry, random } = shared;
@@ -92,7 +92,7 @@ impl Gate for BreakerLayer {
             Ok(ticket) => Admitted::Go(Ticket { own, ticket, has_output: false }),
             Err(breaker::Rejected { reason, until, .. }) => {
                 let retry_after = until.map(|until| until.saturating_duration_since(now));
-                let key = key.key.clone();
+                let key = key.clone();
                 Admitted::Reject(Rejected { key, reason, retry_after }.into())
             }
         }
@@ -127,7 +127,7 @@ pub struct Circuits {
 }
 
 struct Shared {
-    registry: Registry<Hashed>,
+    registry: Registry<Key>,
     random: Seeded,
 }
 
@@ -145,29 +145,29 @@ impl Circuits {
 
     /// A circuit as it stands; `None` if nothing is known against it.
     pub fn snapshot(&self, key: &Key) -> Option<Snapshot> {
-        self.lock().registry.snapshot(&Hashed::new(key.clone()), now())
+        self.lock().registry.snapshot(key, now())
     }
 
     /// Every circuit as it stands, in no order.
     pub fn snapshots(&self) -> Vec<(Key, Snapshot)> {
         let shared = self.lock();
         let snapshots = shared.registry.snapshots(now());
-        snapshots.map(|(hashed, snapshot)| (hashed.key.clone(), snapshot)).collect()
+        snapshots.map(|(key, snapshot)| (key.clone(), snapshot)).collect()
     }
 
     /// Opens a circuit by hand: until then, or with `None` until somebody closes it.
     pub fn open(&self, key: &Key, until: Option<Instant>) {
-        self.lock().registry.open(&Hashed::new(key.clone()), until, now());
+        self.lock().registry.open(key, until, now());
     }
 
     /// Closes a circuit by hand. Traffic comes back as after good probes.
     pub fn close(&self, key: &Key) {
-        self.lock().registry.close(&Hashed::new(key.clone()), now());
+        self.lock().registry.close(key, now());
     }
 
     /// Forgets everything about a key.
     pub fn reset(&self, key: &Key) {
-        self.lock().registry.reset(&Hashed::new(key.clone()), now());
+        self.lock().registry.reset(key, now());
     }
 
     /// Does something to a circuit, and tells whoever watches if that changed its state.
@@ -199,7 +199,7 @@ impl fmt::Debug for Circuits {
 /// What the circuit is owed for a call that it let through: to be told what became of it.
 pub struct Ticket {
     /// `None` for the key of the call.
-    own: Option<Box<Hashed>>,
+    own: Option<Box<Key>>,
     ticket: breaker::Ticket,
     /// Whether the circuit was told of the first output.
     has_output: bool,

@@ -303,19 +303,14 @@ impl Attempt {
         if self.is_over() {
             return;
         }
-        let mut is_new = false;
-        let (ending, _) = self.0.ending.get_or_init(|| {
-            is_new = true;
-            let mut verdict = verdict();
-            if verdict.outcome == Outcome::Abandoned {
-                if let Some(failure) = &mut verdict.failure {
-                    failure.code = self.abandoned();
-                }
+        let mut verdict = verdict();
+        if verdict.outcome == Outcome::Abandoned {
+            if let Some(failure) = &mut verdict.failure {
+                failure.code = self.abandoned();
             }
-            (Ending::Verdict(verdict), now())
-        });
-        if is_new {
-            if let Ending::Verdict(verdict) = ending {
+        }
+        if self.0.ending.set((Ending::Verdict(verdict), now())).is_ok() {
+            if let Some(verdict) = self.verdict() {
                 self.call().report(&Event::Ended { verdict });
             }
         }

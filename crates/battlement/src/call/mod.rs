@@ -60,7 +60,7 @@ pub use attempt::Attempt;
 pub(crate) use attempt::Progress;
 pub use credential::Credential;
 pub use key::Key;
-pub(crate) use key::{ByKey, Hashed, KeyOf};
+pub(crate) use key::{ByKey, KeyOf};
 pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Options, Tenant};
 use order::Passed;
@@ -114,7 +114,7 @@ struct State {
     expired: AtomicBool,
     observer: Option<Arc<dyn Observer>>,
     /// See [`Call::key`].
-    key: OnceLock<Hashed>,
+    key: OnceLock<Key>,
 }
 
 impl Call {
@@ -201,8 +201,8 @@ impl Call {
     }
 
     /// What has limits of its own, unless a layer is told otherwise.
-    pub(crate) fn key(&self) -> &Hashed {
-        self.0.key.get_or_init(|| Hashed::new(Key::of(self)))
+    pub(crate) fn key(&self) -> &Key {
+        self.0.key.get_or_init(|| Key::of(self))
     }
 
     /// By whom turns are taken; calls of nobody in particular share one.

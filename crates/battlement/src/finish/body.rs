@@ -31,8 +31,8 @@ use crate::{
 /// The body of an answer that may end with an error; see the [module documentation](super).
 pub struct Body<R: http_body::Body<Data = Bytes>> {
     inner: Held<observe::Body<R>>,
-    /// `None` if its end is decided on.
-    watch: Option<Watch>,
+    /// `None` if its end is decided on. In a box, since whatever is further out moves it on.
+    watch: Option<Box<Watch>>,
 }
 
 /// What it takes to decide on the end of an answer that is on its way.
@@ -217,7 +217,7 @@ where
     R: http_body::Body<Data = Bytes> + Unpin,
 {
     pub(super) fn new(inner: Held<observe::Body<R>>, watch: Option<Watch>) -> Self {
-        Self { inner, watch }
+        Self { inner, watch: watch.map(Box::new) }
     }
 }
 

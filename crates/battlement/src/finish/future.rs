@@ -35,7 +35,8 @@ pin_project! {
     {
         #[pin]
         attempted: Attempted<S, B, ()>,
-        holding: Option<Holding<R>>,
+        // In a box, since whatever is further out moves it on.
+        holding: Option<Box<Holding<R>>>,
         settings: Arc<Settings>,
     }
 }
@@ -61,14 +62,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.holding.is_none() {
-            let response = ready!(this.attempted.poll(cx))?;
-            *this.holding = Some(Holding::new(response));
+        if let Some(holding) = this.holding {
+            let decided = ready!(holding.poll_decided(cx, this.settings));
+            let holding = this.holding.take().expect("looked at above");
+            return Poll::Ready(holding.release(decided, this.settings));
         }
-        let holding = this.holding.as_mut().expect("there since the head");
-        let decided = ready!(holding.poll_decided(cx, this.settings));
-        let holding = this.holding.take().expect("there since the head");
-        Poll::Ready(holding.release(decided, this.settings))
+        let mut holding = Holding::new(ready!(this.attempted.poll(cx))?);
+        match holding.poll_decided(cx, this.settings) {
+            Poll::Ready(decided) => Poll::Ready(holding.release(decided, this.settings)),
+            Poll::Pending => {
+                *this.holding = Some(Box::new(holding));
+                Poll::Pending
+            }
+        }
     }
 }
 

@@ -10,11 +10,10 @@ use std::{
     time::Instant,
 };
 
-use http::response::Parts;
-
 use crate::{
     call::{Attempt, Place, Progress},
     error::BoxError,
+    observe::Head,
 };
 
 /// Lets attempts through.
@@ -33,7 +32,7 @@ pub trait Gate: Sized {
 
     /// The head of the answer is there: its status and its headers, before anything of the body. Not
     /// every attempt comes that far.
-    fn head(&self, _held: &mut Self::Held, _attempt: &Attempt, _head: &Parts) {}
+    fn head(&self, _held: &mut Self::Held, _attempt: &Attempt, _head: Head<'_>) {}
 
     /// The answer has shown something new.
     fn progress(&self, _held: &mut Self::Held, _attempt: &Attempt, _progress: Progress) {}

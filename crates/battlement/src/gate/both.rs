@@ -9,7 +9,6 @@ use std::{
 };
 
 use battlement_core::Verdict;
-use http::response::Parts;
 use pin_project_lite::pin_project;
 
 use super::{Admitted, Gate, Passed, Turn, future::HeldBack};
@@ -17,7 +16,7 @@ use crate::{
     call::{Attempt, Place, Progress},
     clock::now,
     error::BoxError,
-    observe::Settling,
+    observe::{Head, Settling},
 };
 
 /// Two gates: who has passed the first comes to the second.
@@ -96,7 +95,7 @@ impl<A: Gate, B: Gate> Gate for Both<A, B> {
         }
     }
 
-    fn head(&self, (first, second): &mut Self::Held, attempt: &Attempt, head: &Parts) {
+    fn head(&self, (first, second): &mut Self::Held, attempt: &Attempt, head: Head<'_>) {
         self.second.head(second, attempt, head);
         self.first.head(first, attempt, head);
     }

@@ -10,6 +10,8 @@ mod admission;
 mod both;
 mod future;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{
     admission::{Admitted, Gate, NoTurn, Turn},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, response::Parts};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Admitted, Gate, ResponseFuture};
@@ -15,7 +15,7 @@ use crate::{
     call::{Attempt, Progress},
     clock::now,
     error::BoxError,
-    observe::{Body, Guard},
+    observe::{Body, Guard, Head},
 };
 
 /// A service behind a gate.
@@ -75,7 +75,7 @@ pub struct Passed<G: Gate> {
 }
 
 impl<G: Gate> Guard for Passed<G> {
-    fn head(&mut self, attempt: &Attempt, head: &Parts) {
+    fn head(&mut self, attempt: &Attempt, head: Head<'_>) {
         self.gate.head(&mut self.held, attempt, head);
     }
 

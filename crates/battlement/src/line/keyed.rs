@@ -10,7 +10,7 @@ use battlement_core::queue;
 
 use super::{Line, Supply};
 use crate::{
-    call::{ByKey, Call, Hashed, Key, KeyOf},
+    call::{ByKey, Call, Key, KeyOf},
     clock::now,
 };
 
@@ -83,7 +83,7 @@ impl<S: Supply> Lines<S> {
             Apart::Nobody => self.common.clone(),
             Apart::Usual => self.lock().of(call.key(), &self.common, now),
             Apart::By(key) => {
-                let key = Hashed::new(key(call));
+                let key = key(call);
                 self.lock().of(&key, &self.common, now)
             }
         }
@@ -96,15 +96,14 @@ impl<S: Supply> Lines<S> {
 
     /// The line of a key, if there is one.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Line<S>>> {
-        self.lock().lines.get(&Hashed::new(key.clone())).map(|kept| kept.line.clone())
+        self.lock().lines.get(key).map(|kept| kept.line.clone())
     }
 
     /// The line of a key, which shall not be forgotten.
     pub(crate) fn set(&self, key: &Key) -> Arc<Line<S>> {
-        let key = Hashed::new(key.clone());
         let mut keyed = self.lock();
-        let line = keyed.of(&key, &self.common, now());
-        if let Some(kept) = keyed.lines.get_mut(&key) {
+        let line = keyed.of(key, &self.common, now());
+        if let Some(kept) = keyed.lines.get_mut(key) {
             kept.is_set = true;
         }
         line
@@ -112,7 +111,7 @@ impl<S: Supply> Lines<S> {
 
     /// Every key, in no order.
     pub(crate) fn keys(&self) -> Vec<Key> {
-        self.lock().lines.keys().map(|hashed| hashed.key.clone()).collect()
+        self.lock().lines.keys().cloned().collect()
     }
 
     /// Changes how lines are made from here on, and says which there are.
@@ -129,7 +128,7 @@ impl<S: Supply> Lines<S> {
 }
 
 impl<S: Supply> Keyed<S> {
-    fn of(&mut self, key: &Hashed, common: &Arc<Line<S>>, now: Instant) -> Arc<Line<S>> {
+    fn of(&mut self, key: &Key, common: &Arc<Line<S>>, now: Instant) -> Arc<Line<S>> {
         self.asked += 1;
         if let Some(kept) = self.lines.get_mut(key) {
             kept.asked = self.asked;

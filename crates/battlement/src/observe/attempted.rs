@@ -7,38 +7,51 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use battlement_core::End;
 use bytes::Bytes;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Body, Guard, Settling, reading::Reading};
+use super::{Body, Guard, Head, Settling, body::end, reading::Reading};
 use crate::{call::Attempt, drive::Drive, error::BoxError};
 
 /// Puts the body of an answer under observation, unless it is already, and the guard at its end.
 #[inline(always)]
-pub(crate) fn watch<R, G>(response: Response<R>, mut settling: Settling<G>) -> Response<Body<R, G>>
+pub(crate) fn watch<R, G>(
+    mut response: Response<R>,
+    mut settling: Settling<G>,
+) -> Response<Body<R, G>>
 where
     R: http_body::Body,
     G: Guard,
 {
-    let (mut parts, body) = response.into_parts();
-    if settling.attempt().is_over() {
+    let mut is_over = settling.attempt().is_over();
+    if is_over {
         // Somebody below may have sent the request again, and this is the answer to that.
-        if let Some(answered) = parts.extensions.get::<Attempt>() {
+        if let Some(answered) = response.extensions().get::<Attempt>() {
             if answered.is_of_the_call_of(settling.attempt()) {
                 settling.follow(answered.clone());
+                is_over = answered.is_over();
             }
         }
     }
-    let attempt = settling.attempt();
-    let reading = attempt.claim().then(|| {
-        let reading = Reading::new(attempt.clone(), parts.status, &parts.headers);
-        parts.extensions.insert(attempt.clone());
+    let mut reading = settling.attempt().claim().then(|| {
+        let attempt = settling.attempt().clone();
+        let reading = Reading::new(attempt.clone(), response.status(), response.headers());
+        response.extensions_mut().insert(attempt);
         Box::new(reading)
     });
-    settling.head(&parts);
-    Response::from_parts(parts, Body::new(body, reading, settling))
+    settling.head(Head { status: response.status(), headers: response.headers() });
+    if response.body().is_end_stream() {
+        end(&mut reading, &mut settling, End::Eof);
+    } else if is_over {
+        // All of it was read by a layer below, and is on its way out.
+        settling.settle();
+    } else {
+        settling.look();
+    }
+    response.map(|inner| Body::new(inner, reading, settling))
 }
 
 pin_project! {

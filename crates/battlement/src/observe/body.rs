@@ -30,13 +30,7 @@ pin_project! {
 impl<R: http_body::Body, G: Guard> Body<R, G> {
     #[inline(always)]
     pub(super) fn new(inner: R, reading: Option<Box<Reading>>, settling: Settling<G>) -> Self {
-        let mut body = Self { inner, reading, settling };
-        if body.inner.is_end_stream() {
-            end(&mut body.reading, &mut body.settling, End::Eof);
-        } else {
-            body.settling.look();
-        }
-        body
+        Self { inner, reading, settling }
     }
 
     /// The attempt that the answer belongs to.
@@ -46,7 +40,11 @@ impl<R: http_body::Body, G: Guard> Body<R, G> {
 }
 
 /// The body is over: first for who reads it, then for who waits for that.
-fn end<G: Guard>(reading: &mut Option<Box<Reading>>, settling: &mut Settling<G>, end: End) {
+pub(super) fn end<G: Guard>(
+    reading: &mut Option<Box<Reading>>,
+    settling: &mut Settling<G>,
+    end: End,
+) {
     if let Some(mut reading) = reading.take() {
         reading.end(end);
     }

@@ -1,14 +1,21 @@
 //! What a layer has to give back when an attempt is over.
 
-use http::response::Parts;
+use http::{HeaderMap, StatusCode};
 
 use crate::call::{Attempt, Progress};
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+}
 
 /// What a layer owns for the time of an attempt: a permit, a reservation, a ticket.
 pub trait Guard {
     /// The head of the answer is there: its status and its headers, before anything of the body. Not
     /// every attempt comes that far.
-    fn head(&mut self, _attempt: &Attempt, _head: &Parts) {}
+    fn head(&mut self, _attempt: &Attempt, _head: Head<'_>) {}
 
     /// The answer has shown something new.
     fn progress(&mut self, _attempt: &Attempt, _progress: Progress) {}
@@ -49,7 +56,7 @@ impl<G: Guard> Settling<G> {
     }
 
     /// Shows the guard the head of the answer.
-    pub(crate) fn head(&mut self, head: &Parts) {
+    pub(crate) fn head(&mut self, head: Head<'_>) {
         if let Some(guard) = &mut self.guard {
             guard.head(&self.attempt, head);
         }

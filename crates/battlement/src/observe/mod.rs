@@ -62,6 +62,6 @@ mod reading;
 pub use attempted::Attempted;
 pub(crate) use attempted::watch;
 pub use body::Body;
-pub(crate) use guard::{Guard, Settling};
+pub(crate) use guard::{Guard, Head, Settling};
 pub use layer::{Observe, ObserveLayer};
 pub(crate) use reading::judge;

@@ -27,7 +27,8 @@ pub(super) struct Book {
 /// What a call was let through with.
 pub(super) struct Held {
     pub(super) reservation: Reservation,
-    pub(super) estimate: Estimate,
+    /// What it was expected to cost, by what tenants take turns.
+    pub(super) cost: u64,
     pub(super) streams: bool,
 }
 
@@ -47,7 +48,9 @@ impl Supply for Book {
 
     fn take(&mut self, estimate: &Estimate, now: Instant) -> Result<Held, NotNow<Refused>> {
         match self.ledger.reserve(estimate, now) {
-            Ok(reservation) => Ok(Held { reservation, estimate: *estimate, streams: self.streams }),
+            Ok(reservation) => {
+                Ok(Held { reservation, cost: self.cost(estimate), streams: self.streams })
+            }
             Err(Refused::Wait { until, .. }) => Err(NotNow::Until(until)),
             Err(Refused::TooManyOpen { .. }) => Err(NotNow::Busy),
             Err(never) => Err(NotNow::Never(never)),
@@ -105,6 +108,7 @@ impl Book {
     /// An attempt is over. Says how much more it has cost than was expected, if that is known.
     pub(super) fn settle(&mut self, held: Held, attempt: &Attempt, now: Instant) -> i64 {
         let actual = actual(attempt);
+        let cost = held.cost;
         self.ledger.settle(held.reservation, actual, now);
         let Actual::Used(usage) = actual else { return 0 };
         let call = attempt.call();
@@ -112,7 +116,7 @@ impl Book {
             self.estimator.learn(&kind(call), output);
         }
         usage.total().map_or(0, |total| {
-            let more = i128::from(total) - i128::from(self.cost(&held.estimate));
+            let more = i128::from(total) - i128::from(cost);
             more.clamp(i64::MIN.into(), i64::MAX.into()) as i64
         })
     }

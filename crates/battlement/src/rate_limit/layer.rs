@@ -10,7 +10,6 @@ use std::{
 };
 
 use battlement_core::hint;
-use http::response::Parts;
 use tower_layer::Layer;
 
 use super::{
@@ -24,6 +23,7 @@ use crate::{
     events::Event,
     gate::{Admitted, Gate, Gated, Turn},
     line::{Entered, Line, Lines, Waiting},
+    observe::Head,
 };
 
 /// Keeps calls within the limits of a provider; see the [module documentation](super).
@@ -104,9 +104,9 @@ impl Gate for RateLimitLayer {
         }
     }
 
-    fn head(&self, reserved: &mut Reserved, attempt: &Attempt, head: &Parts) {
+    fn head(&self, reserved: &mut Reserved, attempt: &Attempt, head: Head<'_>) {
         let provider = attempt.call().facts().provider;
-        let told = hint::rate_limits(&head.headers, provider, date());
+        let told = hint::rate_limits(head.headers, provider, date());
         if !told.is_empty() {
             let now = now();
             let reservation = &reserved.held.reservation;
@@ -170,6 +170,6 @@ const STEP: u64 = 64;
 
 impl fmt::Debug for Reserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reserved").field("estimate", &self.held.estimate).finish_non_exhaustive()
+        f.debug_struct("Reserved").field("cost", &self.held.cost).finish_non_exhaustive()
     }
 }

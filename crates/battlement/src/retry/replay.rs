@@ -5,7 +5,6 @@ use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
 };
 use http_body::Body;
-use smallvec::SmallVec;
 
 use crate::call::{Attempt, Unreadable, take_bytes};
 
@@ -71,11 +70,8 @@ impl Replay {
 struct Headers {
     count: usize,
     /// Of each: the lengths of name and value, whether it is a secret, name, value.
-    packed: SmallVec<[u8; USUAL]>,
+    packed: Vec<u8>,
 }
-
-/// More than the headers of most requests.
-const USUAL: usize = 512;
 
 const LENGTH: usize = size_of::<u32>();
 
@@ -84,7 +80,7 @@ impl Headers {
         let size = |(name, value): (&HeaderName, &HeaderValue)| {
             2 * LENGTH + 1 + name.as_str().len() + value.len()
         };
-        let mut packed = SmallVec::with_capacity(headers.iter().map(size).sum());
+        let mut packed = Vec::with_capacity(headers.iter().map(size).sum());
         for (name, value) in headers {
             for part in [name.as_ref(), value.as_bytes()] {
                 let part: &[u8] = part;

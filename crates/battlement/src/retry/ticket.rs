@@ -70,10 +70,13 @@ impl Guard for Ticket {
     }
 
     fn settle(self, attempt: &Attempt) {
-        if let Some(Owed { running, .. }) = self.0 {
-            let ending = attempt.verdict().map_or(Ending::Unsent, ending);
-            attempt.call().ledger().settle(running, ending, attempt.ended());
+        let Some(Owed { running, started, policy, is_committed }) = self.0 else { return };
+        let (call, verdict, ended) = (attempt.call(), attempt.verdict(), attempt.ended());
+        if !is_committed && verdict.is_some_and(|verdict| verdict.has_output) {
+            // All of it came at once.
+            policy.usual.learn(call.facts(), ended.saturating_duration_since(started));
         }
+        call.ledger().settle(running, verdict.map_or(Ending::Unsent, ending), ended);
     }
 }
 

@@ -1,7 +1,7 @@
 //! How long an attempt usually takes until the model says something.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -45,9 +45,9 @@ impl Usual {
     }
 
     fn slot(&self, facts: &Facts) -> &AtomicU64 {
-        let mut hasher = DefaultHasher::new();
-        (facts.provider, &facts.model, facts.stream).hash(&mut hasher);
-        &self.slots[hasher.finish() as usize % SLOTS]
+        let key = (facts.provider, &facts.model, facts.stream);
+        let hash = foldhash::quality::FixedState::default().hash_one(key);
+        &self.slots[hash as usize % SLOTS]
     }
 }
 

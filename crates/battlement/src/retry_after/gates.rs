@@ -20,7 +20,7 @@ use super::{
     turn::{Standing, Turn},
 };
 use crate::{
-    call::{Call, Hashed, Key, KeyOf},
+    call::{Call, Key, KeyOf},
     clock::now,
     error::Explanation,
     events::Event,
@@ -86,7 +86,7 @@ impl Gates {
 
     /// Asks to make a call.
     pub(super) fn admit(&self, call: &Call, patience: Duration, now: Instant) -> Admitted {
-        let own = Hashed::own(self.key.as_deref(), call);
+        let own = Key::own(self.key.as_deref(), call);
         let idle = self.act(|shared| {
             let is_idle = shared.is_idle();
             (is_idle || call.is_forced()).then(|| (shared.cooldown.force(), !is_idle))

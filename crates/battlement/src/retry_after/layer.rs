@@ -10,7 +10,6 @@ use battlement_core::{
     cooldown::{Config, InvalidConfig},
     lanes::{Lane, Lanes},
 };
-use http::response::Parts;
 use tower_layer::Layer;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     call::{Attempt, Call, Key, Place, Progress, Reads},
     gate::{self, Gate, Gated},
+    observe::Head,
 };
 
 /// Keeps calls back while a provider asks for a wait; see the [module documentation](super).
@@ -112,7 +112,7 @@ impl Gate for RetryAfterLayer {
         }
     }
 
-    fn head(&self, ticket: &mut Ticket, attempt: &Attempt, head: &Parts) {
+    fn head(&self, ticket: &mut Ticket, attempt: &Attempt, head: Head<'_>) {
         ticket.head(&self.gates, attempt, head);
     }
 

@@ -17,7 +17,7 @@ use battlement_core::{
 };
 use smallvec::SmallVec;
 
-use crate::call::{Call, Hashed, Key};
+use crate::call::{Call, Key};
 
 /// What has a gate of its own.
 pub(super) type GateKey = (Key, Dimension);
@@ -83,8 +83,8 @@ pub(super) enum Step {
 
 impl LineKey {
     /// Of calls like this one, by the key of the call unless they have one of their own.
-    pub(super) fn of(own: Option<&Hashed>, call: &Call) -> Self {
-        let key = own.unwrap_or_else(|| call.key()).key.clone();
+    pub(super) fn of(own: Option<&Key>, call: &Call) -> Self {
+        let key = own.unwrap_or_else(|| call.key()).clone();
         let tokens = !matches!(call.facts().operation, Operation::CountTokens | Operation::Models);
         Self { key, tokens }
     }

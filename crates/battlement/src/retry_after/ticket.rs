@@ -7,22 +7,22 @@ use battlement_core::{
     cooldown::Pass,
     hint::{self, BodyHints, Dimension},
 };
-use http::response::Parts;
 
 use super::{
     gates::Gates,
     line::{GateKey, LineKey},
 };
 use crate::{
-    call::{Attempt, Hashed, Progress},
+    call::{Attempt, Key, Progress},
     clock::{date, now},
     events::Event,
+    observe::Head,
 };
 
 /// What a gate is owed for a call that it let through: to be told whether it was throttled.
 pub struct Ticket {
     /// Whose gates; `None` for those of the key of the call.
-    own: Option<Box<Hashed>>,
+    own: Option<Box<Key>>,
     pass: Pass,
     /// Whether a success would prove anything. When nothing was known at the start, what is known
     /// now is newer than the call.
@@ -51,15 +51,15 @@ struct Throttle {
 
 impl Throttle {
     /// What is in the head of an answer already.
-    fn of_head(head: &Parts, attempt: &Attempt) -> Option<Self> {
+    fn of_head(head: Head<'_>, attempt: &Attempt) -> Option<Self> {
         let is_throttled = head.status == http::StatusCode::TOO_MANY_REQUESTS;
         if !is_throttled && !matches!(head.status.as_u16(), 503 | 529) {
             return None;
         }
         let provider = attempt.call().facts().provider;
-        let hint = hint::wait(&head.headers, &BodyHints::default(), provider, date());
+        let hint = hint::wait(head.headers, &BodyHints::default(), provider, date());
         let dimension = match is_throttled {
-            true => hint::rate_limits(&head.headers, provider, date()).exhausted(),
+            true => hint::rate_limits(head.headers, provider, date()).exhausted(),
             false => None,
         };
         (is_throttled || hint.is_some()).then(|| Self {
@@ -91,13 +91,13 @@ impl Throttle {
 }
 
 impl Ticket {
-    pub(super) fn new(own: Option<Box<Hashed>>, pass: Pass, is_proof: bool) -> Self {
+    pub(super) fn new(own: Option<Box<Key>>, pass: Pass, is_proof: bool) -> Self {
         Self { own, pass, is_proof, exhausted: None, told: None }
     }
 
     fn gate(&self, attempt: &Attempt, dimension: Dimension) -> GateKey {
-        let hashed = self.own.as_deref().unwrap_or_else(|| attempt.call().key());
-        (hashed.key.clone(), dimension)
+        let key = self.own.as_deref().unwrap_or_else(|| attempt.call().key());
+        (key.clone(), dimension)
     }
 
     /// The call was not throttled.
@@ -155,12 +155,12 @@ impl Ticket {
         }
     }
 
-    pub(super) fn head(&mut self, gates: &Gates, attempt: &Attempt, head: &Parts) {
+    pub(super) fn head(&mut self, gates: &Gates, attempt: &Attempt, head: Head<'_>) {
         if let Some(throttle) = Throttle::of_head(head, attempt) {
             self.throttle_at_head(throttle, gates, attempt);
         } else if self.is_proof && head.status.is_success() {
             let provider = attempt.call().facts().provider;
-            self.exhausted = hint::rate_limits(&head.headers, provider, date()).exhausted();
+            self.exhausted = hint::rate_limits(head.headers, provider, date()).exhausted();
         }
     }
 

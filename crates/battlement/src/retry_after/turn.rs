@@ -15,13 +15,13 @@ use super::{
     line::{LineKey, Step},
     ticket::Ticket,
 };
-use crate::{call::Hashed, clock::now, error::BoxError, gate};
+use crate::{call::Key, clock::now, error::BoxError, gate};
 
 pin_project! {
     /// A call that waits for its turn. Dropped, it gives its place to the next.
     pub struct Turn {
         standing: Standing,
-        own: Option<Box<Hashed>>,
+        own: Option<Box<Key>>,
         // `None` for who waits for others only.
         back: Option<Instant>,
         // Set at the first poll, and reset in place.
@@ -31,7 +31,7 @@ pin_project! {
 }
 
 impl Turn {
-    pub(super) fn new(standing: Standing, own: Option<Box<Hashed>>, back: Option<Instant>) -> Self {
+    pub(super) fn new(standing: Standing, own: Option<Box<Key>>, back: Option<Instant>) -> Self {
         Self { standing, own, back, sleep: None }
     }
 }
