@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use battlement_core::{Dialect, FinishClass, Outcome};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{Answer, Asked, Ending, Reply, read, reply, ways};
@@ -14,19 +15,30 @@ fn any_text_arrives_as_it_was_written() {
         "Grüße, 世界! 🏰🏰 \u{2028}\u{feff}",
         "data: [DONE]\n\n{\"finish_reason\":\"stop\"}",
     ];
-    for asked in ways().filter(|asked| asked.dialect != Dialect::OpenAiEmbeddings) {
-        for text in texts {
-            for chunks in [1, 3, 100] {
-                let said = Reply::default().text(text).chunks(chunks);
-                let answer = reply(&asked, &said);
-                let (whole, part) = text_pointers(asked.dialect);
-                let pointer = if asked.stream { part } else { whole };
-                let told: String = strings(&asked, &answer, pointer);
-                assert_eq!(told, text, "{}, stream: {}", asked.dialect, asked.stream);
-                let verdict = read(&asked, &answer, answer.content.pieces());
-                assert!(verdict.is_success(), "{}: {verdict:?}", asked.dialect);
-            }
+    for text in texts {
+        for chunks in [1, 3, 100] {
+            arrives(text, chunks);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_the_text_it_arrives(text in any::<String>(), chunks in 0_u32..20) {
+        arrives(&text, chunks);
+    }
+}
+
+fn arrives(text: &str, chunks: u32) {
+    for asked in ways().filter(|asked| asked.dialect != Dialect::OpenAiEmbeddings) {
+        let answer = reply(&asked, &Reply::default().text(text).chunks(chunks));
+        let (whole, part) = text_pointers(asked.dialect);
+        let told = strings(&asked, &answer, if asked.stream { part } else { whole });
+        assert_eq!(told, text, "{}, stream: {}", asked.dialect, asked.stream);
+        let verdict = read(&asked, &answer, answer.content.pieces());
+        assert!(verdict.is_success(), "{}: {verdict:?}", asked.dialect);
     }
 }
 
