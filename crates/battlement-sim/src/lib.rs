@@ -4,5 +4,18 @@
 //! dialect that [`battlement_core`] reads, and fails when it is told to.
 //!
 //! * [`answer`]: what a provider says to one request, byte by byte.
+//! * [`script`]: what it does to one call after the other.
+//! * [`provider`]: the provider as a Tower service in memory, and the record of what it saw.
+//! * [`quota`]: limits per minute that are enforced for real.
 
 pub mod answer;
+pub mod provider;
+pub mod quota;
+pub mod script;
+
+#[doc(inline)]
+pub use provider::Provider;
+#[doc(inline)]
+pub use quota::Quota;
+#[doc(inline)]
+pub use script::{Script, Step};
