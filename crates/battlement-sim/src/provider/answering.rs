@@ -153,7 +153,7 @@ impl Call {
             Some(dialect) => Facts::read_as(dialect, method, uri, headers, &body),
             None => Facts::read(method, uri, headers, &body),
         };
-        let asked = Asked::of(&facts, uri, self.ticket.number).at(provider.clock(now));
+        let asked = Asked::of(&facts, uri, self.ticket.number);
         let kept =
             (settings.keep_bodies > 0).then(|| body.slice(..body.len().min(settings.keep_bodies)));
         let body_bytes = body.len() as u64;
@@ -195,7 +195,7 @@ impl Call {
     fn answer(mut self, decided: Decided, provider: &Provider) -> Result<Response<Body>, Lost> {
         let Decided { step, mut asked, limits, .. } = decided;
         let now = Instant::now();
-        asked.at = provider.clock(now);
+        provider.tell_time(&mut asked, now);
         let Some(mut answer) = plan::answer(&step, &asked, &provider.settings.reply) else {
             self.ticket.end(End::Broken);
             let is_unreachable = step.what == What::Unreachable;

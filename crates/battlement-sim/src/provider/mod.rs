@@ -103,8 +103,9 @@ struct Settings {
     quota: Option<Arc<Accounts>>,
     keep: usize,
     keep_bodies: usize,
-    /// When it was made, by tokio's clock and by its own.
-    made: (Instant, SystemTime),
+    /// When its clock was set, and to what, if it was.
+    made: Instant,
+    time: Option<SystemTime>,
     record: Arc<Record>,
 }
 
@@ -133,7 +134,8 @@ impl Provider {
             quota: None,
             keep: Self::KEEPS,
             keep_bodies: 0,
-            made: (Instant::now(), Asked::new(Dialect::OpenAiChat).at),
+            made: Instant::now(),
+            time: None,
             record: Arc::default(),
         };
         Self { settings: Arc::new(settings) }
@@ -198,7 +200,7 @@ impl Provider {
     /// If it is not set, it is noon of some day, so that answers repeat byte for byte.
     #[must_use]
     pub fn clock_at(self, time: SystemTime) -> Self {
-        self.set(|settings| settings.made = (Instant::now(), time))
+        self.set(|settings| (settings.made, settings.time) = (Instant::now(), Some(time)))
     }
 
     /// What arrived, in this order: the last [`keep`](Self::keep) of it.
@@ -221,10 +223,17 @@ impl Provider {
         self.settings.record.until(|counts| counts.ended() >= calls).await;
     }
 
-    /// The provider's own clock.
-    fn clock(&self, now: Instant) -> SystemTime {
-        let (made, time) = self.settings.made;
-        time.checked_add(now.saturating_duration_since(made)).unwrap_or(time)
+    /// With the clock of the machine, unless it has been given one.
+    #[cfg(feature = "serve")]
+    pub(crate) fn with_real_clock(self) -> Self {
+        if self.settings.time.is_some() { self } else { self.clock_at(SystemTime::now()) }
+    }
+
+    /// Sets the clock of an answer that begins where the clock is not set.
+    fn tell_time(&self, asked: &mut Asked, now: Instant) {
+        let begun = self.settings.time.unwrap_or(asked.at);
+        let time = begun.checked_add(now.saturating_duration_since(self.settings.made));
+        asked.at = time.unwrap_or(begun);
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {

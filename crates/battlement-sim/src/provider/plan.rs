@@ -92,9 +92,11 @@ impl Plan {
             }
         }
         pieces.retain(|piece| !piece.is_empty());
-        // Chunks of a stream have lengths of their own, and a chunk that is none needs chunks around it.
+        // A chunk that is none needs chunks around it, and these statuses come without a body.
         let is_chunked = !is_whole || step.breaks.is_some_and(|breaks| breaks.how == How::BadChunk);
-        if (!is_chunked || step.wrong_length) && !headers.contains_key(header::CONTENT_LENGTH) {
+        let has_length = !is_chunked || step.wrong_length;
+        let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if has_length && !is_bodiless && !headers.contains_key(header::CONTENT_LENGTH) {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         let (first_after, every) = (step.first_after, step.every);

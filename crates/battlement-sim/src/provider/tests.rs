@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use battlement_core::{Code, Dialect, End as Ends, Outcome, Provider as Vendor, Reader, Verdict};
+use battlement_core::{Code, Dialect, End as Ends, Outcome, Reader, Verdict};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body::{Body as _, Frame};
@@ -61,7 +61,7 @@ async fn play(words: &str, stream: bool) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_stream_comes_as_the_script_says() {
     let check = async |words: &str, expected: &str| {
-        assert_eq!(play(words, true).await, expected, "{words}")
+        assert_eq!(play(words, true).await, expected, "{words}");
     };
     check("ok", "200 @0 +0 +0 +0 +0 +0 +0 +0 end @0 | 7 events, Finished").await;
     check(
@@ -98,7 +98,7 @@ async fn a_stream_comes_as_the_script_says() {
 #[tokio::test(start_paused = true)]
 async fn a_document_comes_as_the_script_says() {
     let check = async |words: &str, expected: &str| {
-        assert_eq!(play(words, false).await, expected, "{words}")
+        assert_eq!(play(words, false).await, expected, "{words}");
     };
     check("ok", "200 @0 +0 end @0 | 1 events, Finished").await;
     check("first token after 3s head after 1s", "200 @1000 +4000 end @4000 | 1 events, Finished")
@@ -114,18 +114,75 @@ async fn a_document_comes_as_the_script_says() {
 
 /// What an answer means to somebody who reads it.
 async fn verdict(words: &str, stream: bool) -> Verdict {
-    let provider = Provider::script(words).unwrap();
-    let response = provider.oneshot(request(stream)).await.unwrap();
-    let mut reader =
-        Reader::new(Dialect::OpenAiChat, Vendor::OpenAi, response.status(), response.headers());
+    judged(words, Dialect::OpenAiChat, request(stream)).await
+}
+
+async fn judged(words: &str, dialect: Dialect, request: Request<Full<Bytes>>) -> Verdict {
+    let response = Provider::script(words).unwrap().oneshot(request).await.unwrap();
+    let vendor = crate::answer::vendor(dialect);
+    let mut reader = Reader::new(dialect, vendor, response.status(), response.headers());
     let mut body = response.into_body();
-    loop {
+    let end = loop {
         match body.frame().await {
             Some(Ok(frame)) => {
                 let _ = reader.feed(&frame.into_data().unwrap());
             }
-            Some(Err(_)) => return reader.finish(Ends::Broken, SystemTime::UNIX_EPOCH),
-            None => return reader.finish(Ends::Eof, SystemTime::UNIX_EPOCH),
+            Some(Err(_)) => break Ends::Broken,
+            None => break Ends::Eof,
+        }
+    };
+    reader.finish(end, SystemTime::UNIX_EPOCH)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_answer_is_one_in_every_dialect() {
+    let messages = r#""messages":[{"role":"user","content":"Hi"}]"#;
+    let chat = format!(r#"{{"model":"m",{messages}}}"#);
+    let streamed = format!(r#"{{"model":"m","stream":true,"max_tokens":9,{messages}}}"#);
+    let contents = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#;
+    let converse = r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}"#;
+    let gemini = "generativelanguage.googleapis.com/v1beta/models/gemini-3-flash";
+    let bedrock = "bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-sonnet-5-v1%3A0";
+    let calls = [
+        (Dialect::OpenAiChat, "api.openai.com/v1/chat/completions".into(), &*streamed),
+        (Dialect::OpenAiChat, "api.openai.com/v1/chat/completions".into(), &*chat),
+        (
+            Dialect::OpenAiCompletions,
+            "api.openai.com/v1/completions".into(),
+            r#"{"model":"m","stream":true,"prompt":"Hi"}"#,
+        ),
+        (
+            Dialect::OpenAiEmbeddings,
+            "api.openai.com/v1/embeddings".into(),
+            r#"{"model":"m","input":"Hi"}"#,
+        ),
+        (
+            Dialect::OpenAiResponses,
+            "api.openai.com/v1/responses".into(),
+            r#"{"model":"m","stream":true,"input":"Hi"}"#,
+        ),
+        (Dialect::AnthropicMessages, "api.anthropic.com/v1/messages".into(), &*streamed),
+        (Dialect::Gemini, format!("{gemini}:streamGenerateContent?alt=sse"), contents),
+        (Dialect::Gemini, format!("{gemini}:streamGenerateContent"), contents),
+        (Dialect::Gemini, format!("{gemini}:generateContent"), contents),
+        (Dialect::BedrockConverse, format!("{bedrock}/converse-stream"), converse),
+        (
+            Dialect::BedrockInvoke,
+            format!("{bedrock}/invoke-with-response-stream"),
+            r#"{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[]}"#,
+        ),
+        (Dialect::CohereV2, "api.cohere.com/v2/chat".into(), &*streamed),
+        (Dialect::OllamaNative, "localhost:11434/api/chat".into(), &*chat),
+    ];
+    for (dialect, address, body) in calls {
+        let told = async |words: &str| {
+            let request = Request::post(format!("https://{address}"));
+            judged(words, dialect, request.body(body.to_owned().into()).unwrap()).await.outcome
+        };
+        assert!(told("ok").await.is_success(), "{dialect} {address}: {:?}", told("ok").await);
+        for words in ["cut", "torn", "end", "reset", "overloaded", "malformed", "bad chunk"] {
+            let outcome = told(&format!("{words} after 1 event")).await;
+            assert!(!outcome.is_success(), "{dialect} {address}, {words}: {outcome:?}");
         }
     }
 }
