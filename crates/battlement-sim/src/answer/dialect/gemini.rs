@@ -68,11 +68,10 @@ pub(in crate::answer) fn chunk(
 ) {
     if asked.array {
         write!(out, "{}{json}", if first { "[" } else { "\n,\r\n" });
-        out.end_event();
     } else {
         write!(out, "data: {json}\r\n\r\n");
-        out.end_event();
     }
+    out.end_event();
 }
 
 fn grown(said: &Said<'_>, number: u64, count: u64) -> u64 {

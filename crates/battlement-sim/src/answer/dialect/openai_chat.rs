@@ -62,13 +62,13 @@ pub(super) fn stream(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
             r#"{head}"choices":[{{"index":0,"delta":{{{delta}}},"logprobs":null,"finish_reason":null}}{tail}"#
         ));
     };
-    let refuses = said.ending == Ending::Refused;
-    if refuses {
-        chunk(format_args!(r#""role":"assistant","content":null,"refusal":"""#));
-    } else {
-        chunk(format_args!(r#""role":"assistant","content":"","refusal":null"#));
-    }
-    let field = if refuses { "refusal" } else { "content" };
+    // What there will be none of is null from the beginning.
+    let (field, first) = match said.ending {
+        Ending::Refused => ("refusal", r#""content":null,"refusal":"""#),
+        Ending::ToolCall if said.text.is_empty() => ("content", r#""content":null,"refusal":null"#),
+        _ => ("content", r#""content":"","refusal":null"#),
+    };
+    chunk(format_args!(r#""role":"assistant",{first}"#));
     for piece in said.pieces() {
         chunk(format_args!(r#""{field}":"{}""#, Escaped(piece)));
     }
@@ -95,7 +95,7 @@ pub(super) fn stream(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
     out.data(format_args!("[DONE]"));
 }
 
-pub(super) fn usage(said: &Said<'_>) -> impl fmt::Display {
+fn usage(said: &Said<'_>) -> impl fmt::Display {
     made(|f| {
         let Said { input, cached, output, reasoning, .. } = said;
         let total = said.total();

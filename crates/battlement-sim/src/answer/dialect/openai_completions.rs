@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::openai_chat::usage;
 use crate::answer::{
     Asked, Ending,
     reply::Said,
@@ -52,5 +51,16 @@ fn choice(text: &str, word: Option<&str>) -> impl fmt::Display {
     let (text, reason) = (Escaped(text), nullable(word));
     made(move |f| {
         write!(f, r#"{{"text":"{text}","index":0,"logprobs":null,"finish_reason":{reason}}}"#)
+    })
+}
+
+/// Without the details that chat has.
+fn usage(said: &Said<'_>) -> impl fmt::Display {
+    let (input, output, total) = (said.input, said.output, said.total());
+    made(move |f| {
+        write!(
+            f,
+            r#""usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total}}}"#
+        )
     })
 }

@@ -87,8 +87,16 @@ pub fn fault(asked: &Asked, fault: Fault, after: Option<Duration>) -> Answer {
 
 /// An error in the middle of a stream, in the form that the dialect has for it, ready to be written.
 ///
-/// It can only follow a whole event. A fault that is only told by a status, such as that of a
-/// gateway, becomes an internal error.
+/// It follows whole events; in Gemini's array, at least one. A fault that is only told by a status, such
+/// as that of a gateway, becomes an internal error.
+///
+/// ```
+/// use battlement_core::Dialect;
+/// use battlement_sim::answer::{Asked, Fault, error_event};
+///
+/// let asked = Asked::new(Dialect::AnthropicMessages).stream(true);
+/// assert!(error_event(&asked, Fault::Overloaded).starts_with(b"event: error\n"));
+/// ```
 pub fn error_event(asked: &Asked, fault: Fault) -> Bytes {
     let mut out = Writer::default();
     let (fault, complaint) = match complaint(asked, fault, None) {

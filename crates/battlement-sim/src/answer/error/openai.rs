@@ -1,6 +1,6 @@
 //! How OpenAI complains, in all of its dialects.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use battlement_core::{Dialect, hint::Dimension};
 use http::{HeaderMap, HeaderName};
@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName};
 use super::{Complaint, milliseconds, number, retry_after};
 use crate::answer::{
     Asked, Fault,
+    limits::go_duration,
     text::Escaped,
-    write::{Writer, made, nullable},
+    write::{Writer, nullable},
 };
 
 pub(super) fn complaint(asked: &Asked, fault: Fault, after: Option<Duration>) -> Option<Complaint> {
@@ -164,13 +165,6 @@ pub(super) fn response_event(out: &mut Writer, complaint: &Complaint) {
 }
 
 /// The wait, in the words and units of OpenAI's messages.
-fn try_again(after: Option<Duration>) -> impl fmt::Display {
-    made(move |f| match after.map(milliseconds) {
-        None => Ok(()),
-        Some(milliseconds @ ..1000) => write!(f, " Please try again in {milliseconds}ms."),
-        Some(milliseconds) => {
-            let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
-            write!(f, " Please try again in {seconds}.{rest:03}s.")
-        }
-    })
+fn try_again(after: Option<Duration>) -> String {
+    after.map_or_else(String::new, |after| format!(" Please try again in {}.", go_duration(after)))
 }
