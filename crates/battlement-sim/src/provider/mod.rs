@@ -2,7 +2,7 @@
 //!
 //! [`Provider`] answers requests by a [`Script`], in whatever dialect they are, and writes down what it
 //! [saw](Seen). It is where a client would be, so what is tested over it is all of a program but the
-//! socket; on one, [`listen`](Provider::listen) puts the same provider.
+//! socket; on one, `listen` puts the same provider (feature `serve`).
 //!
 //! Time is tokio's. In a test with a paused clock an answer of a minute takes microseconds, and its events
 //! come at exactly the instants that the script says.
