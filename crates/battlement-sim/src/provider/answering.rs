@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use battlement_core::request::Facts;
@@ -19,10 +20,11 @@ use super::{
     lost::{Lost, Why},
     plan::{self, Plan},
     record::{End, Seen, Ticket},
+    site::{Making, Progress, Refusal, Wanted},
 };
 use crate::{
-    answer::{self, Asked, Ending, Limits},
-    quota::{self, Cost, KEYS},
+    answer::{self, Asked, Ending, Fault, Limits},
+    quota::{self, Cost, Denied, KEYS},
     script::{Step, What},
 };
 
@@ -70,6 +72,7 @@ struct Decided {
     step: Step,
     asked: Asked,
     limits: Option<Limits>,
+    making: Making,
     /// When the head goes out, if not at once.
     due: Option<Instant>,
 }
@@ -113,10 +116,13 @@ impl<B: http_body::Body> Future for Answering<B> {
             this.body.set(None);
             *this.decided = Some(call.decide(this.provider));
         }
-        let decided = this.decided.as_ref().expect("just decided");
+        let decided = this.decided.as_mut().expect("just decided");
         if decided.step.what == What::Never {
             return Poll::Pending;
         }
+        let making = &mut decided.making;
+        let made = if decided.asked.stream { making.poll_first(cx) } else { making.poll_done(cx) };
+        let is_broken = ready!(made) == Progress::Broken;
         if let Some(due) = decided.due {
             let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
             ready!(sleep.as_mut().poll(cx));
@@ -124,6 +130,9 @@ impl<B: http_body::Body> Future for Answering<B> {
         let (Some(call), Some(decided)) = (this.call.take(), this.decided.take()) else {
             unreachable!("both are there");
         };
+        if is_broken {
+            return Poll::Ready(Err(call.lose(Why::Closed)));
+        }
         Poll::Ready(call.answer(decided, this.provider))
     }
 }
@@ -161,26 +170,35 @@ impl Call {
             (seen.facts, seen.body, seen.body_bytes) =
                 (Some(facts.clone()), kept.clone(), body_bytes);
         };
+        let seen = || {
+            let mut seen = Seen::new(self.head.clone(), self.at);
+            seen.number = self.ticket.number;
+            known(&mut seen);
+            seen
+        };
         let mut step = match self.step.take() {
             Some(step) => step,
-            None => {
-                let mut seen = Seen::new(self.head.clone(), self.at);
-                seen.number = self.ticket.number;
-                known(&mut seen);
-                settings.lane(facts.model.as_deref()).next_for(&seen)
-            }
+            None => settings.lane(facts.model.as_deref()).next_for(&seen()),
         };
+        let cost = cost(&step, &asked, provider);
         let mut limits = None;
         if let Some(accounts) = &settings.quota {
-            let key = quota::key(headers, uri);
-            let (admitted, left) =
-                accounts.admit(key, cost(&step, &asked, provider), now.into_std());
+            let (admitted, left) = accounts.admit(quota::key(headers, uri), cost, now.into_std());
             limits = Some(left);
-            if let Err(denied) = admitted {
+            if let Err(Denied { fault, after }) = admitted {
                 self.ticket.limited();
-                step = Step::fault(denied.fault);
-                if let Some(after) = denied.after {
-                    step = step.hint(after);
+                step = turned_away(fault, after);
+            }
+        }
+        let mut making = Making::default();
+        if let Some(site) = settings.site.as_ref().filter(|_| !step.fails()) {
+            let Cost { input, output, .. } = cost;
+            let wanted = Wanted { seen: &seen(), input_tokens: input, output_tokens: output };
+            match site.ask(&wanted) {
+                Ok(place) => making = Making::at(place),
+                Err(Refusal { fault, after }) => {
+                    self.ticket.limited();
+                    step = turned_away(fault, after);
                 }
             }
         }
@@ -189,17 +207,16 @@ impl Call {
             seen.step = Some(step.clone());
         });
         let due = (!step.head_after.is_zero()).then(|| now + step.head_after);
-        Decided { step, asked, limits, due }
+        Decided { step, asked, limits, making, due }
     }
 
     fn answer(mut self, decided: Decided, provider: &Provider) -> Result<Response<Body>, Lost> {
-        let Decided { step, mut asked, limits, .. } = decided;
+        let Decided { step, mut asked, limits, making, .. } = decided;
         let now = Instant::now();
         provider.tell_time(&mut asked, now);
         let Some(mut answer) = plan::answer(&step, &asked, &provider.settings.reply) else {
-            self.ticket.end(End::Broken);
             let is_unreachable = step.what == What::Unreachable;
-            return Err(Lost::new(if is_unreachable { Why::Unreachable } else { Why::Reset }));
+            return Err(self.lose(if is_unreachable { Why::Unreachable } else { Why::Reset }));
         };
         if let Some(limits) = &limits {
             answer::limits(&asked, limits, &mut answer.headers);
@@ -207,11 +224,23 @@ impl Call {
         let mut plan = Plan::new(&step, &asked, answer);
         let (status, headers) = (plan.status, std::mem::take(&mut plan.headers));
         self.ticket.head(status, now);
-        let mut response = Response::new(Body::new(plan, self.ticket, now));
+        let mut response = Response::new(Body::new(plan, making, self.ticket, now));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
     }
+
+    /// There is no head.
+    fn lose(mut self, why: Why) -> Lost {
+        self.ticket.end(End::Broken);
+        Lost::new(why)
+    }
+}
+
+/// What is answered instead of what the script says.
+fn turned_away(fault: Fault, after: Option<Duration>) -> Step {
+    let step = Step::fault(fault);
+    after.into_iter().fold(step, Step::hint)
 }
 
 /// What a call costs its account.

@@ -13,9 +13,10 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    lost::Lost,
+    lost::{Lost, Why},
     plan::{Plan, Tail},
     record::{End, Ticket},
+    site::{Making, Progress},
 };
 
 /// The body of an answer: whole, paced, or broken as its script says.
@@ -30,17 +31,19 @@ pub struct Body {
     /// Only answers that wait have one.
     sleep: Option<Pin<Box<Sleep>>>,
     is_whole: bool,
+    /// What the last piece waits for.
+    making: Making,
     ticket: Ticket,
 }
 
 impl Body {
     /// What follows a head that goes out now.
-    pub(super) fn new(plan: Plan, ticket: Ticket, now: Instant) -> Self {
+    pub(super) fn new(plan: Plan, making: Making, ticket: Ticket, now: Instant) -> Self {
         let Plan { pieces, tail, first_after, every, is_whole, .. } = plan;
         let is_paced = !first_after.is_zero() || !every.is_zero();
         let due = is_paced.then(|| now + first_after);
-        let mut body =
-            Self { pieces: pieces.into_iter(), tail, due, every, sleep: None, is_whole, ticket };
+        let (pieces, sleep) = (pieces.into_iter(), None);
+        let mut body = Self { pieces, tail, due, every, sleep, is_whole, making, ticket };
         body.finish();
         body
     }
@@ -66,6 +69,11 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
         let this = &mut *self;
+        let is_last = this.pieces.as_slice().len() == 1;
+        if is_last && ready!(this.making.poll_done(cx)) == Progress::Broken {
+            this.pieces = Vec::new().into_iter();
+            this.tail = Tail::Fails(Why::Closed);
+        }
         if this.pieces.as_slice().is_empty() {
             return match this.tail {
                 Tail::End => Poll::Ready(None),

@@ -55,6 +55,7 @@ mod body;
 mod lost;
 mod plan;
 mod record;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -62,6 +63,7 @@ pub use answering::Answering;
 pub use body::Body;
 pub use lost::{Lost, Why};
 pub use record::{Counts, End, Seen, Stage};
+pub use site::{Place, Progress, Refusal, Site, Wanted};
 
 use std::{
     fmt,
@@ -94,13 +96,14 @@ pub struct Provider {
     settings: Arc<Settings>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Settings {
     script: Arc<Lane>,
     models: Vec<(Arc<str>, Arc<Lane>)>,
     dialect: Option<Dialect>,
     reply: Reply,
     quota: Option<Arc<Accounts>>,
+    site: Option<Arc<dyn Site>>,
     keep: usize,
     keep_bodies: usize,
     /// When its clock was set, and to what, if it was.
@@ -132,6 +135,7 @@ impl Provider {
             dialect: None,
             reply: Reply::default(),
             quota: None,
+            site: None,
             keep: Self::KEEPS,
             keep_bodies: 0,
             made: Instant::now(),
@@ -181,6 +185,12 @@ impl Provider {
     #[must_use]
     pub fn limited(self, quota: Quota) -> Self {
         self.set(|settings| settings.quota = Some(Arc::new(Accounts::new(quota))))
+    }
+
+    /// Has its answers made at this [`Site`], which may have too few places for all.
+    #[must_use]
+    pub fn at(self, site: impl Site + 'static) -> Self {
+        self.set(|settings| settings.site = Some(Arc::new(site)))
     }
 
     /// Remembers the last so many requests, [`KEEPS`](Self::KEEPS) if it is not said. None with 0; they are
@@ -269,6 +279,17 @@ impl Lane {
 
     fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("script", &self.script)
+            .field("models", &self.models)
+            .field("quota", &self.quota)
+            .field("counts", &self.record.counts())
+            .finish_non_exhaustive()
     }
 }
 

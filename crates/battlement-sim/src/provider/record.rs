@@ -28,7 +28,7 @@ pub struct Seen {
     pub body_bytes: u64,
     /// The body, if they are kept: see [`keep_bodies`](super::Provider::keep_bodies).
     pub body: Option<Bytes>,
-    /// What it was decided to do, once it was. One that a limit turned away has the error as its step.
+    /// What it was decided to do, once it was. One that was turned away has the error as its step.
     pub step: Option<Step>,
     /// The status that went out.
     pub status: Option<StatusCode>,
@@ -73,7 +73,7 @@ pub struct Counts {
     pub answered: u64,
     /// Those whose head has a status of 400 or more.
     pub errors: u64,
-    /// Those that a limit turned away; they are among the errors.
+    /// Those that a limit or a [`Site`](super::Site) turned away; they are among the errors.
     pub limited: u64,
     /// Those that [finished](End::Finished).
     pub finished: u64,
