@@ -67,6 +67,8 @@
 //! Times are written as `2s`, `1.5s`, `1m30s`, `250ms`. An answer that is no stream breaks in its middle.
 
 mod chance;
+mod cursor;
+mod names;
 mod print;
 mod step;
 #[cfg(test)]
@@ -74,8 +76,8 @@ mod tests;
 mod words;
 
 pub use chance::{Chance, InvalidChance};
+pub use cursor::InvalidScript;
 pub use step::Step;
-pub use words::InvalidScript;
 
 pub(crate) use step::{Break, How, What};
 

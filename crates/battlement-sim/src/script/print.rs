@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     Break, How, List, Script, Source, Step, Turn, WHOLE,
+    cursor::UNITS,
+    names::{BREAKS, ENDINGS, FAULTS},
     step::{Custom, What},
-    words::{BREAKS, ENDINGS, FAULTS, UNITS},
 };
 use crate::answer::{Ending, Fault};
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::words::LONGEST;
+use super::cursor::LONGEST;
 use crate::answer::{Ending, Fault};
 
 /// What becomes of one call: what is answered, how slowly, and what breaks on the way.
@@ -138,7 +138,7 @@ impl Step {
 
     /// An error with this status, and the body that the provider most likely sends with it.
     pub fn status(status: StatusCode) -> Self {
-        let fault = super::words::fault_of(status);
+        let fault = super::names::fault_of(status);
         Self::new(What::Fault { fault, status: Some(status), hint: None })
     }
 

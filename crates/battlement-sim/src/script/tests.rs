@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{words::LONGEST, *};
+use super::{cursor::LONGEST, *};
 use crate::answer::{Ending, Fault};
 
 fn steps(words: &str, count: u64) -> Vec<String> {

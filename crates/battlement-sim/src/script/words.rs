@@ -2,92 +2,17 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-use battlement_core::hint::Dimension;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{
-    Break, How, List, Script, Step, Turn, WHOLE,
+    Break, How, InvalidScript, List, Script, Step, Turn, WHOLE,
     chance::{adds_up, sum},
+    cursor::{Words, decimal, is_number, time},
+    names::{BREAKS, ENDINGS, FAULTS, fault_of},
     step::{Custom, What},
 };
 use crate::answer::{Ending, Fault};
-
-/// The words are no script.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {at}: expected {expected}")]
-pub struct InvalidScript {
-    /// Where in the text.
-    pub at: usize,
-    /// What should be there.
-    pub expected: &'static str,
-}
-
-/// The longest time of a script.
-pub(super) const LONGEST: Duration = Duration::from_secs(366 * 86_400);
-
-/// What answers are called that the model ends.
-pub(super) const ENDINGS: [(&str, Ending); 13] = [
-    ("ok", Ending::Complete),
-    ("stop sequence", Ending::StopSequence),
-    ("tool call", Ending::ToolCall),
-    ("pause", Ending::Paused),
-    ("truncate", Ending::Truncated),
-    ("window full", Ending::ContextWindow),
-    ("filter", Ending::Filtered),
-    ("recite", Ending::Recitation),
-    ("refuse", Ending::Refused),
-    ("bad tool call", Ending::MalformedToolCall),
-    ("fail", Ending::Failed),
-    ("empty", Ending::Empty),
-    ("unfinished", Ending::Unfinished),
-];
-
-/// What errors are called.
-pub(super) const FAULTS: [(&str, Fault); 21] = [
-    ("rate limited", Fault::RateLimited(Dimension::Requests)),
-    ("tokens limited", Fault::RateLimited(Dimension::Tokens)),
-    ("throttled", Fault::RateLimited(Dimension::Other)),
-    ("never fits", Fault::NeverFits),
-    ("quota exhausted", Fault::QuotaExhausted),
-    ("overloaded", Fault::Overloaded),
-    ("model loading", Fault::ModelNotReady),
-    ("internal", Fault::Internal),
-    ("timeout", Fault::Timeout),
-    ("bad gateway", Fault::BadGateway),
-    ("unavailable", Fault::Unavailable),
-    ("gateway timeout", Fault::GatewayTimeout),
-    ("invalid key", Fault::InvalidKey),
-    ("missing key", Fault::MissingKey),
-    ("access denied", Fault::AccessDenied),
-    ("model not found", Fault::ModelNotFound),
-    ("context overflow", Fault::ContextOverflow),
-    ("content policy", Fault::ContentPolicy),
-    ("too large", Fault::RequestTooLarge),
-    ("invalid request", Fault::InvalidRequest),
-    ("conflict", Fault::Conflict),
-];
-
-/// What may happen between events, errors apart.
-pub(super) const BREAKS: [(&str, How); 7] = [
-    ("cut", How::Cut),
-    ("torn", How::Torn),
-    ("end", How::End),
-    ("stall", How::Stall),
-    ("reset", How::Reset),
-    ("malformed", How::Malformed),
-    ("bad chunk", How::BadChunk),
-];
-
-/// Units of time in words, from long to short.
-pub(super) const UNITS: [(&str, u128); 6] = [
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-    ("ns", 1),
-];
 
 const A_STEP: &str = "a step such as `ok`, `429 after 2s` or `cut after 3 events`";
 const EVENTS: &str = "a number of events, such as `3 events`";
@@ -95,32 +20,12 @@ const TIME: &str = "a time such as `2s`";
 const TIME_OR_EVENTS: &str = "a time such as `2s`, or `events` behind a number";
 const SHARE: &str = "a share such as `90%`";
 const STATUS: &str = "a status from 200 to 999";
-const TEXT: &str = "a text between quotes";
-
-/// The error that most likely comes with a status.
-pub(super) fn fault_of(status: StatusCode) -> Fault {
-    match status.as_u16() {
-        401 => Fault::InvalidKey,
-        402 => Fault::QuotaExhausted,
-        403 => Fault::AccessDenied,
-        404 => Fault::ModelNotFound,
-        408 => Fault::Timeout,
-        409 => Fault::Conflict,
-        413 => Fault::RequestTooLarge,
-        429 => Fault::RateLimited(Dimension::Requests),
-        502 => Fault::BadGateway,
-        503 | 529 => Fault::Overloaded,
-        504 => Fault::GatewayTimeout,
-        400..500 => Fault::InvalidRequest,
-        _ => Fault::Internal,
-    }
-}
 
 impl FromStr for Script {
     type Err = InvalidScript;
 
     fn from_str(text: &str) -> Result<Self, InvalidScript> {
-        let mut words = Words { text, at: 0 };
+        let mut words = Words::new(text);
         let mut list = List { seed: 0, turns: Vec::new(), cycles: false };
         if words.eat("seed") {
             list.seed = words.number("a seed, which is a number")?;
@@ -146,18 +51,11 @@ impl FromStr for Step {
     type Err = InvalidScript;
 
     fn from_str(text: &str) -> Result<Self, InvalidScript> {
-        let mut words = Words { text, at: 0 };
+        let mut words = Words::new(text);
         let step = words.step()?;
         words.over("more of the step, or nothing")?;
         Ok(step)
     }
-}
-
-/// What is left of a text.
-#[derive(Clone, Copy)]
-struct Words<'a> {
-    text: &'a str,
-    at: usize,
 }
 
 /// A step that is being read: everything may be said once.
@@ -180,7 +78,7 @@ enum After {
     Events(u32),
 }
 
-impl<'a> Words<'a> {
+impl Words<'_> {
     fn turn(&mut self) -> Result<Turn, InvalidScript> {
         let (at, word) = self.peek();
         let times = match word.strip_suffix(['x', 'X']).filter(|number| is_number(number)) {
@@ -370,104 +268,6 @@ impl<'a> Words<'a> {
         let body = if self.eat("saying") { self.text()?.into() } else { Bytes::new() };
         Ok(Custom { status, headers, body })
     }
-
-    fn text_in_utf8(&mut self) -> Result<String, InvalidScript> {
-        let at = self.peek().0;
-        String::from_utf8(self.text()?)
-            .map_err(|_| InvalidScript { at, expected: "a text in UTF-8" })
-    }
-
-    /// A text between quotes, with its escapes resolved.
-    fn text(&mut self) -> Result<Vec<u8>, InvalidScript> {
-        self.expect("\"", TEXT)?;
-        let bytes = self.text.as_bytes();
-        let mut text = Vec::new();
-        loop {
-            let at = self.at;
-            let &byte =
-                bytes.get(at).ok_or(InvalidScript { at, expected: "`\"` at the end of a text" })?;
-            self.at += 1;
-            match byte {
-                b'"' => return Ok(text),
-                b'\\' => text.push(self.escape(at)?),
-                _ => text.push(byte),
-            }
-        }
-    }
-
-    /// What is behind a backslash.
-    fn escape(&mut self, at: usize) -> Result<u8, InvalidScript> {
-        let escape = self.text.as_bytes().get(self.at).copied();
-        let unknown =
-            InvalidScript { at, expected: "one of \\\" \\\\ \\n \\r \\t \\x00 behind a backslash" };
-        let byte = match escape {
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(b'"') => b'"',
-            Some(b'\\') => b'\\',
-            Some(b'x') => {
-                let code = self.text.get(self.at + 1..self.at + 3).filter(|code| is_hex(code));
-                let byte =
-                    code.and_then(|code| u8::from_str_radix(code, 16).ok()).ok_or(unknown)?;
-                self.at += 3;
-                return Ok(byte);
-            }
-            _ => return Err(unknown),
-        };
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn number<N: FromStr>(&mut self, expected: &'static str) -> Result<N, InvalidScript> {
-        let (at, word) = self.next();
-        let number = Some(word).filter(|word| is_number(word)).and_then(|word| word.parse().ok());
-        number.ok_or(InvalidScript { at, expected })
-    }
-
-    fn expect(&mut self, phrase: &str, expected: &'static str) -> Result<(), InvalidScript> {
-        let at = self.peek().0;
-        if self.eat(phrase) { Ok(()) } else { Err(InvalidScript { at, expected }) }
-    }
-
-    /// Passes over some words, if they come next.
-    fn eat(&mut self, phrase: &str) -> bool {
-        let mut ahead = *self;
-        let is_next = phrase.split(' ').all(|word| ahead.next().1.eq_ignore_ascii_case(word));
-        if is_next {
-            *self = ahead;
-        }
-        is_next
-    }
-
-    fn over(&self, expected: &'static str) -> Result<(), InvalidScript> {
-        if self.is_over() { Ok(()) } else { Err(InvalidScript { at: self.peek().0, expected }) }
-    }
-
-    fn is_over(&self) -> bool {
-        self.peek().1.is_empty()
-    }
-
-    fn next(&mut self) -> (usize, &'a str) {
-        let (at, word) = self.peek();
-        self.at = at + word.len();
-        (at, word)
-    }
-
-    /// The next word and where it is. Marks are words of their own; at the end it is empty.
-    fn peek(&self) -> (usize, &'a str) {
-        let rest = &self.text[self.at..];
-        let word = rest.trim_start();
-        let at = self.text.len() - word.len();
-        let is_mark = |letter: char| matches!(letter, ';' | ',' | '"');
-        let end = match word.chars().next() {
-            Some(first) if is_mark(first) => 1,
-            _ => word
-                .find(|letter: char| letter.is_whitespace() || is_mark(letter))
-                .unwrap_or(word.len()),
-        };
-        (at, &word[..end])
-    }
 }
 
 impl Draft {
@@ -506,40 +306,4 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = line.iter().position(|&byte| byte == b':')?;
     let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
     Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
-}
-
-fn is_number(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_hex(word: &str) -> bool {
-    word.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// `1m30s`, `1.5s`.
-fn time(word: &str) -> Option<Duration> {
-    let (mut nanoseconds, mut rest) = (0_u128, word);
-    while !rest.is_empty() {
-        let letters = rest.find(|letter: char| letter.is_ascii_alphabetic())?;
-        let (number, behind) = rest.split_at(letters);
-        let end = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
-        let (name, behind) = behind.split_at(end);
-        let (_, unit) = UNITS.into_iter().find(|(unit, _)| unit.eq_ignore_ascii_case(name))?;
-        nanoseconds = nanoseconds.checked_add(decimal(number, unit)?)?;
-        rest = behind;
-    }
-    let time = Duration::from_nanos(u64::try_from(nanoseconds).ok()?);
-    (!word.is_empty() && time <= LONGEST).then_some(time)
-}
-
-/// A number with a fraction, as so many of a unit, if it is a whole number of them.
-fn decimal(number: &str, unit: u128) -> Option<u128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if !is_number(whole) || !is_number(fraction) || fraction.len() > 12 {
-        return None;
-    }
-    let scale = 10_u128.pow(fraction.len() as u32);
-    let parts = fraction.parse::<u128>().ok()?.checked_mul(unit)?;
-    let whole = whole.parse::<u128>().ok()?.checked_mul(unit)?;
-    (parts % scale == 0).then(|| whole.checked_add(parts / scale)).flatten()
 }
