@@ -234,6 +234,51 @@ async fn an_early_answer_does_not_wait_for_the_request() {
 }
 
 #[tokio::test]
+async fn a_request_that_breaks_off_is_noticed() {
+    let provider = provider("ok");
+    let server = provider.listen().await.unwrap();
+    let address = server.address();
+    let upload = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            socket,
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{{"
+        )
+        .unwrap();
+        socket
+    });
+    let socket = upload.await.unwrap();
+    provider.arrived(1).await;
+    drop(socket);
+    timeout(Duration::from_secs(5), provider.ended(1)).await.unwrap();
+    assert_eq!(recorded(&provider).2, Some(End::Cancelled(Stage::Request)));
+}
+
+#[tokio::test]
+async fn all_that_was_sent_before_a_fault_arrives() {
+    // Far more than the buffers of a socket and the window of a stream hold.
+    let text = "castle ".repeat(300_000);
+    let step = battlement_sim::Step::ok().saying(&text);
+    for (version, client) in [("HTTP/1.1", http1()), ("HTTP/2", http2())] {
+        for step in [step.clone().cut_after(4), step.clone().end_after(4)] {
+            let provider = Provider::serving(step.clone());
+            let server = provider.listen().await.unwrap();
+            let mut body = client.request(request(server.url(), true)).await.unwrap().into_body();
+            let mut length = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                length += frame.into_data().unwrap().len();
+                if length < 200_000 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            // The first event brings none of the text, the three others a quarter each.
+            let sent = text.len() / 4 * 3;
+            assert!(length >= sent, "{version}: {length} of {sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn limits_are_told_and_kept_on_sockets() {
     let provider = provider("ok").limited(Quota::per_minute(3, 1_000_000).unwrap());
     let server = provider.listen().await.unwrap();
