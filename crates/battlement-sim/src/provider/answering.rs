@@ -202,6 +202,7 @@ impl Call {
                     step = turned_away(fault, after);
                 }
             }
+            limits = limits.or_else(|| site.left());
         }
         self.ticket.read(|seen| {
             known(seen);
