@@ -73,6 +73,8 @@ struct Decided {
     asked: Asked,
     limits: Option<Limits>,
     making: Making,
+    /// How far it was when the head had not to wait for it any longer.
+    made: Option<Progress>,
     /// When the head goes out, if not at once.
     due: Option<Instant>,
 }
@@ -94,23 +96,12 @@ impl<B: http_body::Body> Future for Answering<B> {
         }
         let call = this.call.as_mut().expect("polled after its end");
         if this.decided.is_none() {
-            let is_early = call.step.as_ref().is_some_and(|step| step.early);
-            if !is_early {
-                while let Some(body) = this.body.as_mut().as_pin_mut() {
-                    match ready!(body.poll_frame(cx)) {
-                        Some(Ok(frame)) => {
-                            if let Ok(data) = frame.into_data() {
-                                call.read.add(data);
-                            }
-                        }
-                        // The ticket is dropped with the call, before its request was read.
-                        Some(Err(_)) => {
-                            *this.call = None;
-                            return Poll::Ready(Err(Lost::new(Why::Request)));
-                        }
-                        None => this.body.set(None),
-                    }
-                }
+            if !call.step.as_ref().is_some_and(|step| step.early)
+                && ready!(call.read.poll_all(this.body.as_mut(), cx)).is_err()
+            {
+                // With the call its ticket is dropped: the caller went away.
+                *this.call = None;
+                return Poll::Ready(Err(Lost::new(Why::Request)));
             }
             // What has not been read by now will not be.
             this.body.set(None);
@@ -120,20 +111,30 @@ impl<B: http_body::Body> Future for Answering<B> {
         if decided.step.what == What::Never {
             return Poll::Pending;
         }
-        let making = &mut decided.making;
-        let made = if decided.asked.stream { making.poll_first(cx) } else { making.poll_done(cx) };
-        let is_broken = ready!(made) == Progress::Broken;
+        let is_broken = ready!(decided.poll_made(cx)) == Progress::Broken;
         if let Some(due) = decided.due {
             let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
             ready!(sleep.as_mut().poll(cx));
         }
-        let (Some(call), Some(decided)) = (this.call.take(), this.decided.take()) else {
-            unreachable!("both are there");
-        };
-        if is_broken {
-            return Poll::Ready(Err(call.lose(Why::Closed)));
+        let (call, decided) = this.call.take().zip(this.decided.take()).expect("both are there");
+        Poll::Ready(if is_broken {
+            Err(call.lose(Why::Closed))
+        } else {
+            call.answer(decided, this.provider)
+        })
+    }
+}
+
+impl Decided {
+    /// Waits until as much of the answer is made as the head waits for.
+    fn poll_made(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        if self.made.is_none() {
+            let making = &mut self.making;
+            let is_stream = self.asked.stream;
+            let made = if is_stream { making.poll_first(cx) } else { making.poll_done(cx) };
+            self.made = Some(ready!(made));
         }
-        Poll::Ready(call.answer(decided, this.provider))
+        Poll::Ready(self.made.unwrap_or(Progress::Done))
     }
 }
 
@@ -201,13 +202,14 @@ impl Call {
                     step = turned_away(fault, after);
                 }
             }
+            limits = limits.or_else(|| site.left());
         }
         self.ticket.read(|seen| {
             known(seen);
             seen.step = Some(step.clone());
         });
         let due = (!step.head_after.is_zero()).then(|| now + step.head_after);
-        Decided { step, asked, limits, making, due }
+        Decided { step, asked, limits, making, made: None, due }
     }
 
     fn answer(mut self, decided: Decided, provider: &Provider) -> Result<Response<Body>, Lost> {
@@ -253,6 +255,26 @@ fn cost(step: &Step, asked: &Asked, provider: &Provider) -> Cost {
 }
 
 impl Read {
+    /// Reads to the end of the body, which is then gone.
+    fn poll_all<B: http_body::Body>(
+        &mut self,
+        mut body: Pin<&mut Option<B>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), B::Error>> {
+        while let Some(some) = body.as_mut().as_pin_mut() {
+            match ready!(some.poll_frame(cx)) {
+                Some(frame) => {
+                    // Trailers say nothing to a provider.
+                    if let Ok(data) = frame?.into_data() {
+                        self.add(data);
+                    }
+                }
+                None => body.set(None),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn add(&mut self, mut data: impl Buf) {
         if self.first.is_empty() {
             self.first = data.copy_to_bytes(data.remaining());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Seen;
-use crate::answer::Fault;
+use crate::answer::{Fault, Limits};
 
 /// What can only make so many answers, and makes them in its own time: slots, a batch, a region. A provider that
 /// [has one](super::Provider::at) asks it for each answer of the model.
@@ -21,6 +21,11 @@ pub trait Site: Send + Sync {
     ///
     /// When there is no room, or a limit is reached.
     fn ask(&self, wanted: &Wanted<'_>) -> Result<Box<dyn Place>, Refusal>;
+
+    /// What is left of its limits, for the headers of an answer. Those of a [`Quota`](crate::Quota) go first.
+    fn left(&self) -> Option<Limits> {
+        None
+    }
 }
 
 /// An answer that is made. When it is dropped before it is done, its caller has left.

@@ -212,8 +212,11 @@ impl Script {
 
 impl List {
     fn step(&self, number: u64) -> &Step {
-        let total: u64 = self.turns.iter().map(|turn| u64::from(turn.times)).sum();
-        let mut place = if self.cycles { number % total.max(1) } else { number };
+        let mut place = number;
+        if self.cycles {
+            let total: u64 = self.turns.iter().map(|turn| u64::from(turn.times)).sum();
+            place %= total.max(1);
+        }
         let mut turns = self.turns.iter();
         let mut turn = turns.next().expect("a script has a step");
         while place >= turn.times.into() {

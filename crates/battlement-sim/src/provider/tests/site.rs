@@ -37,10 +37,10 @@ fn wait() -> Pin<Box<Sleep>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_site_says_when_and_whether() {
-    let check = async |stream: bool, expected: [&str; 3]| {
+    let check = async |words: &str, stream: bool, expected: [&str; 3]| {
         let asked = Arc::default();
         let site = Two(Mutex::default(), Arc::clone(&asked));
-        let provider = Provider::script("ok; 500; ok").unwrap().at(site).tokens(5);
+        let provider = Provider::script(words).unwrap().at(site).tokens(5);
         let start = Instant::now();
         let mut told = Vec::new();
         // What the script lets fail takes no place.
@@ -65,6 +65,12 @@ async fn a_site_says_when_and_whether() {
         );
         assert_eq!(provider.counts().limited, 1);
     };
-    check(true, ["200 @1 true @3", "200 @4 false @6", "503 @6 true @6"]).await;
-    check(false, ["200 @3 true @3", "Closed @6", "503 @6 true @6"]).await;
+    check("ok; 500; ok", true, ["200 @1 true @3", "200 @4 false @6", "503 @6 true @6"]).await;
+    check("ok; 500; ok", false, ["200 @3 true @3", "Closed @6", "503 @6 true @6"]).await;
+    // Whatever takes longer: the script, or the site.
+    let slow = "head after 2s; 500; head after 2s";
+    check(slow, true, ["200 @2 true @3", "200 @5 false @6", "503 @6 true @6"]).await;
+    let slower = "head after 5s; 500; head after 5s; ok";
+    check(slower, true, ["200 @5 true @5", "200 @10 false @10", "503 @10 true @10"]).await;
+    check(slower, false, ["200 @5 true @5", "Closed @10", "503 @10 true @10"]).await;
 }
