@@ -16,12 +16,13 @@
 //!
 //! - An answer that ends well, with its reason for stopping, and says nothing. The stack passes it on by default, since
 //!   it can be right; [`silent`](battlement::finish::Policy::silent) is for whoever knows better.
-//! - Callers of an SDK who look at the reason for stopping. They find the truncated and the filtered answers, too;
-//!   those that are cut or empty they do not.
+//! - Callers of an SDK who look for the reason for stopping behind each stream, and for its absence. They find what is
+//!   called silent here, and have to do something about it themselves.
 //! - An outage. In one that passes within seconds whatever the load, two retries for each call deliver more than a
 //!   budget of retries and a circuit that opens. What retries do to one that the load keeps alive is the lab's.
-//! - Answers that are held until they are whole, see [`Hold::Complete`](battlement::finish::Hold::Complete): most of
-//!   what is told here as cut would be tried again, for the price of the first word coming last.
+//! - Answers that are held until they are whole, see [`Hold::Complete`](battlement::finish::Hold::Complete). More than
+//!   half of those that are told here as cut would be tried again. It takes from the budget of retries what other
+//!   failures then miss, so of a hundred calls one or two more are delivered; and the first word comes last.
 
 mod board;
 mod caller;
