@@ -4,6 +4,7 @@
 //! and talks to people.
 
 pub mod cli;
+mod demo;
 mod error;
 mod explain;
 
@@ -19,6 +20,8 @@ use cli::{Cli, Command};
 /// the chain of causes names the thing that is wrong.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Explain(arguments) => explain::run(arguments),
+        Some(Command::Explain(arguments)) => explain::run(arguments),
+        Some(Command::Demo(arguments)) => demo::run(arguments),
+        None => demo::run(&cli::Demo::default()),
     }
 }
