@@ -4,5 +4,7 @@
 //! dialect that [`battlement_core`] reads, and fails when it is told to.
 //!
 //! * [`answer`]: what a provider says to one request, byte by byte.
+//! * [`capacity`]: what a provider can do at most, and what becomes of calls beyond that.
 
 pub mod answer;
+pub mod capacity;
