@@ -39,6 +39,8 @@ pub struct Attempt {
     pub at: u32,
     /// Whether the call had reached the provider before.
     pub again: bool,
+    /// Whether the provider refused it.
+    pub refused: bool,
 }
 
 /// Written while a run lasts.
@@ -82,13 +84,13 @@ impl Log {
     }
 
     /// An attempt reached the provider.
-    pub(crate) fn arrived(&self, call: u32) {
+    pub(crate) fn arrived(&self, call: u32, refused: bool) {
         let at = self.now();
         let mut entries = self.lock();
         let Some(call) = entries.calls.get_mut(call as usize) else { return };
         call.attempts += 1;
         let again = call.attempts > 1;
-        entries.attempts.push(Attempt { at, again });
+        entries.attempts.push(Attempt { at, again, refused });
     }
 
     /// The provider has completed the answer to a call.

@@ -2,14 +2,17 @@
 
 use std::{ops::Range, time::Duration};
 
+use serde::Serialize;
+
 use crate::{
     experiment::{PROCESSES, Run},
+    load::{Load, STEP, STEPS},
     log::{Call, Ending},
 };
 
 /// What a run comes to. Goodput is the part of the calls made in some time that were answered before
 /// their deadline, whenever that was.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// Calls that were made.
     pub calls: usize,
@@ -30,6 +33,8 @@ pub struct Figures {
     pub recovery: Option<f64>,
     /// Attempts that reached the provider, for each call that did.
     pub amplification: f64,
+    /// The part of the attempts that the provider refused.
+    pub refused: f64,
     /// One, and the second attempts in the worst minute for each call made in it.
     pub peak: f64,
     /// Half of the answers came within so many seconds, before anything went wrong.
@@ -47,7 +52,7 @@ pub struct Figures {
 }
 
 /// What a run was like over time, in steps of ten seconds.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Series {
     /// Goodput of the calls made in each step.
     pub goodput: Vec<f64>,
@@ -79,6 +84,7 @@ impl Run {
             (all + 1, again + usize::from(attempt.again))
         });
         let first = attempts - again;
+        let refused = self.attempts.iter().filter(|attempt| attempt.refused).count();
         let useful: f64 = self.answered().map(|call| call.cost).sum();
         let rejected = self.calls.iter().filter(|call| call.end_as == Ending::Rejected).count();
         let before = self.latencies(warm..wrong);
@@ -92,6 +98,7 @@ impl Run {
             use_during: self.use_during(wrong..right),
             recovery: self.recovery(right, horizon),
             amplification: attempts as f64 / first.max(1) as f64,
+            refused: refused as f64 / attempts.max(1) as f64,
             peak: self.peak(horizon),
             p50: quantile(&before, 0.5),
             p99: quantile(&before, 0.99),
@@ -116,6 +123,16 @@ impl Run {
             goodput: steps.clone().map(|step| self.goodput(step)).collect(),
             attempts: steps.map(attempts).collect(),
         }
+    }
+
+    /// Goodput in each of the [`STEPS`], but for the first minute of each; empty under another load.
+    pub fn steps(&self) -> Vec<f64> {
+        if self.experiment.load != Load::UpAndDown {
+            return Vec::new();
+        }
+        let step = millis(STEP);
+        let of = |number: u32| self.goodput(number * step + MINUTE..(number + 1) * step);
+        (0..STEPS.len() as u32).map(of).collect()
     }
 
     /// Goodput of the calls made in that time, in milliseconds; 1 if there were none.

@@ -58,8 +58,9 @@ impl Service<Request<Full<Bytes>>> for Provider {
     fn call(&mut self, request: Request<Full<Bytes>>) -> Answering {
         let asked = request.extensions().get::<Asked>().copied();
         let asked = asked.unwrap_or(Asked { call: 0, job: Job::default(), stream: false });
-        self.log.arrived(asked.call);
-        let state = match self.capacity.ask(asked.job) {
+        let taken = self.capacity.ask(asked.job);
+        self.log.arrived(asked.call, taken.is_err());
+        let state = match taken {
             Ok(place) => State::Working(Some(place)),
             Err(refusal) => State::Refused(refusal, Box::pin(sleep(REFUSED_AFTER))),
         };

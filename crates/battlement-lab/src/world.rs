@@ -125,7 +125,8 @@ impl World {
                 let together = regions::Config::default().together;
                 Some((0.1 + 1.0 / (1.0 + 9.0 * together)) / 2.0)
             }
-            (Trigger::Slow, Self::QuotaSilent | Self::QuotaTold) => Some(1.0),
+            // As many as ever, but later: what began in this time ends after it.
+            (Trigger::Slow, Self::QuotaSilent | Self::QuotaTold) => None,
             (Trigger::Slow, _) => Some(0.1),
             (Trigger::Calm | Trigger::Burst | Trigger::Restart, _) => Some(1.0),
         }

@@ -13,8 +13,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
-pub(crate) use self::baseline::Trouble;
-use self::{aws::Aws, baseline::Sdk, cooling::Cooling, ours::Ours, towers::Towers};
+use self::{
+    aws::Aws,
+    baseline::Sdk,
+    cooling::Cooling,
+    ours::{Ours, Setup},
+    towers::Towers,
+};
 use crate::{
     load::Kind,
     log::Ending,
@@ -45,7 +50,10 @@ pub enum Policy {
     Ours,
     /// The same with attempts of 40 seconds at most, as those above have.
     OursHasty,
-    /// The same without one of its layers.
+    /// The same as it comes, with its share of the provider's limit set, which is what its documentation asks for
+    /// where a provider tells nothing: each process has its part of 95 %.
+    OursLimited,
+    /// The same as `OursHasty` without one of its layers.
     Without(Part),
 }
 
@@ -94,9 +102,6 @@ impl Policy {
         Self::Aws,
     ];
 
-    /// What this project does.
-    pub const OURS: [Self; 2] = [Self::Ours, Self::OursHasty];
-
     /// Its name in tables and files.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -110,6 +115,7 @@ impl Policy {
             Self::Aws => "AWS 2026",
             Self::Ours => "battlement",
             Self::OursHasty => "battlement, 40 s",
+            Self::OursLimited => "battlement, limit set",
             Self::Without(Part::Retry) => "- retry",
             Self::Without(Part::Budget) => "- budget",
             Self::Without(Part::RetryAfter) => "- retry_after",
@@ -122,7 +128,7 @@ impl Policy {
 
     /// Whether it is of this project, whole.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursHasty)
+        matches!(self, Self::Ours | Self::OursHasty | Self::OursLimited)
     }
 }
 
@@ -152,12 +158,18 @@ impl Client {
             Policy::Tower => Self::Tower(Towers::without_budget(provider, seed)),
             Policy::TowerBudget => Self::Tower(Towers::with_default(provider, seed)),
             Policy::Finagle => Self::Tower(Towers::without_floor(provider, seed)),
-            Policy::Ours => Self::Ours(Box::new(Ours::new(provider, None, None, seed))),
+            Policy::Ours => Self::Ours(Box::new(Ours::new(provider, Setup::default(), seed))),
             Policy::OursHasty => {
-                Self::Ours(Box::new(Ours::new(provider, Some(ATTEMPT), None, seed)))
+                let setup = Setup { attempt: Some(ATTEMPT), ..Setup::default() };
+                Self::Ours(Box::new(Ours::new(provider, setup, seed)))
+            }
+            Policy::OursLimited => {
+                let setup = Setup { is_limited: true, ..Setup::default() };
+                Self::Ours(Box::new(Ours::new(provider, setup, seed)))
             }
             Policy::Without(part) => {
-                Self::Ours(Box::new(Ours::new(provider, Some(ATTEMPT), Some(part), seed)))
+                let setup = Setup { attempt: Some(ATTEMPT), without: Some(part), is_limited: false };
+                Self::Ours(Box::new(Ours::new(provider, setup, seed)))
             }
         }
     }

@@ -26,7 +26,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 
 use super::{DEADLINE, Part, derived};
-use crate::{load::Kind, log::Ending, service::Provider};
+use crate::{experiment::PROCESSES, load::Kind, log::Ending, service::Provider};
 
 #[derive(Debug)]
 pub(crate) struct Ours {
@@ -34,13 +34,23 @@ pub(crate) struct Ours {
     without: Option<Part>,
 }
 
+/// What is not as it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Setup {
+    /// A limit of time for each attempt.
+    pub(crate) attempt: Option<Duration>,
+    pub(crate) without: Option<Part>,
+    /// Whether the process knows its part of the provider's limit.
+    pub(crate) is_limited: bool,
+}
+
+/// What each process may send in a minute, if all of them together are to send 95 % of what the providers of
+/// the experiment allow.
+const PART: u64 = 300 * 95 / 100 / PROCESSES as u64;
+
 impl Ours {
-    pub(crate) fn new(
-        provider: Provider,
-        attempt: Option<Duration>,
-        without: Option<Part>,
-        seed: u64,
-    ) -> Self {
+    pub(crate) fn new(provider: Provider, setup: Setup, seed: u64) -> Self {
+        let Setup { attempt, without, is_limited } = setup;
         const USUAL: &str = "in range";
         let mut retry = RetryLayer::new().seed(derived(seed, 1));
         let gate = RetryAfterLayer::new(Default::default()).expect(USUAL).seed(derived(seed, 2));
@@ -51,6 +61,10 @@ impl Ours {
             let streaming = Timeouts { total, ..Timeouts::streaming() };
             let whole = Timeouts { total, ..Timeouts::whole() };
             stack = stack.timeout(TimeoutLayer::new(streaming, whole).expect(USUAL));
+        }
+        if is_limited {
+            let part = rate_limit::Config::new(Named::OpenAi).requests_per_minute(PART);
+            stack = stack.rate_limit(RateLimitLayer::new(part).expect(USUAL));
         }
         match without {
             Some(Part::Timeout) => {
