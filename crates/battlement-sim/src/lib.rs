@@ -85,6 +85,7 @@
 //! | [`script`] | what happens to one call after the other: in words, as [`Step`]s, or by chance |
 //! | [`provider`] | the provider in memory, and the record of what it saw |
 //! | [`quota`] | limits per minute that are enforced for real |
+//! | [`capacity`] | what can only do so much at once, and what becomes of calls beyond that |
 //! | `serve` | the provider on a socket |
 //! | [`answer`] | what a provider says to one request, byte by byte |
 //!
@@ -95,6 +96,7 @@
 //! | `serve` | module `serve`, and with it hyper | yes |
 
 pub mod answer;
+pub mod capacity;
 pub mod provider;
 pub mod quota;
 pub mod script;

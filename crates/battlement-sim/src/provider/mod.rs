@@ -52,6 +52,7 @@
 
 mod answering;
 mod body;
+mod capacity;
 mod lost;
 mod plan;
 mod record;

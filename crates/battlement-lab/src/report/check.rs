@@ -1,0 +1,199 @@
+//! The acceptance figures: what has to hold, and where it does not.
+
+use serde::Serialize;
+
+use super::{Report, Row};
+use crate::{load::Load, policy::Policy, trigger::Trigger, world::World};
+
+/// Something that has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Goal {
+    /// From half a minute after the trouble on, 97 of 100 calls are answered.
+    After,
+    /// Nine of ten are, half a minute after it at the latest.
+    Recovery,
+    /// A tenth more attempts than calls at most, over the whole run.
+    Amplification,
+    /// A fifth more in the worst minute.
+    Peak,
+    /// A tenth more is paid for nothing than without any retry.
+    Waste,
+    /// During the trouble nine tenths of what is left of the provider are of use.
+    Use,
+    /// Answers are as quick as they would be without the trouble, by a fifth.
+    Latency,
+    /// A load that went up and came down is served as on its way up.
+    Hysteresis,
+    /// At 95 % of a limit that is told, one of a hundred attempts is refused at most.
+    Refused,
+    /// What should collapse does, so that a collapse would be seen.
+    Collapse,
+}
+
+impl Goal {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::After,
+        Self::Recovery,
+        Self::Amplification,
+        Self::Peak,
+        Self::Waste,
+        Self::Use,
+        Self::Latency,
+        Self::Hysteresis,
+        Self::Refused,
+        Self::Collapse,
+    ];
+
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::After => "goodput after the trouble",
+            Self::Recovery => "recovery, in seconds",
+            Self::Amplification => "attempts for each call",
+            Self::Peak => "the same in the worst minute",
+            Self::Waste => "waste, of that without retries",
+            Self::Use => "use of what is left in trouble",
+            Self::Latency => "p99, of that without trouble",
+            Self::Hysteresis => "goodput lost on the way down",
+            Self::Refused => "refused at 95 % of a limit",
+            Self::Collapse => "goodput of what should collapse",
+        }
+    }
+
+    /// The border, and whether a value has to be over it.
+    pub const fn border(self) -> (f64, bool) {
+        match self {
+            Self::After => (0.97, true),
+            Self::Recovery => (30.0, false),
+            Self::Amplification => (1.10, false),
+            Self::Peak => (1.20, false),
+            Self::Waste => (1.10, false),
+            Self::Use => (0.90, true),
+            Self::Latency => (1.20, false),
+            Self::Hysteresis => (0.03, false),
+            Self::Refused => (0.01, false),
+            Self::Collapse => (0.50, false),
+        }
+    }
+
+    fn holds(self, value: f64) -> bool {
+        let (border, over) = self.border();
+        if over { value >= border } else { value <= border }
+    }
+}
+
+/// One figure of one run, next to its border.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// What has to hold.
+    pub goal: Goal,
+    /// Who was called, how often, what went wrong.
+    pub place: String,
+    /// What the callers did.
+    pub policy: &'static str,
+    /// The seed of the run.
+    pub seed: u64,
+    /// What was found; infinite for what never happens.
+    #[serde(serialize_with = "finite")]
+    pub value: f64,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// JSON has no infinity.
+fn finite<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    value.is_finite().then_some(*value).serialize(serializer)
+}
+
+/// Up to this load figures have to hold.
+const MOST: f64 = 0.9;
+/// Waste below this is not compared: next to none is next to none.
+const NO_WASTE: f64 = 0.01;
+
+/// What has to collapse.
+const COLLAPSES: [(World, f64, Trigger, &[Policy]); 2] = [
+    (
+        World::Slots,
+        0.75,
+        Trigger::Quarter,
+        &[Policy::Sdk, Policy::SdkTwice, Policy::Tower, Policy::TowerBudget],
+    ),
+    (World::QuotaSilent, 0.5, Trigger::Burst, &[Policy::Sdk, Policy::SdkTwice, Policy::Tower]),
+];
+
+impl Report {
+    /// Every acceptance figure of every run that it concerns.
+    ///
+    /// They concern this project as it comes; where a provider tells nothing of its limit, with that limit
+    /// set, as its documentation asks for.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for row in &self.rows {
+            let mut add = |goal: Goal, value: f64| {
+                let (place, policy, seed) = (row.place(), row.policy.as_str(), row.seed);
+                verdicts.push(Verdict { goal, place, policy, seed, value, holds: goal.holds(value) });
+            };
+            if is_collapse(row) {
+                add(Goal::Collapse, row.figures.last);
+            }
+            if row.policy == gated(row.world) {
+                self.judge(row, add);
+            }
+        }
+        verdicts
+    }
+
+    fn judge(&self, row: &Row, mut add: impl FnMut(Goal, f64)) {
+        let figures = &row.figures;
+        let lost = row.steps.iter().zip(row.steps.iter().rev()).take(row.steps.len() / 2);
+        if let Some(lost) = lost.map(|(up, down)| up - down).max_by(f64::total_cmp) {
+            add(Goal::Hysteresis, lost);
+        }
+        let Load::Open(load) = row.load else { return };
+        if row.trigger == Trigger::Calm {
+            if load == 0.95 && row.world.is_quota() {
+                add(Goal::Refused, figures.refused);
+            }
+            return;
+        }
+        if load > MOST {
+            return;
+        }
+        add(Goal::After, figures.after);
+        add(Goal::Recovery, figures.recovery.unwrap_or(f64::INFINITY));
+        add(Goal::Amplification, figures.amplification);
+        add(Goal::Peak, figures.peak);
+        if let Some(once) = self.twin(row, Policy::Once, row.trigger) {
+            add(Goal::Waste, figures.waste.max(NO_WASTE) / once.figures.waste.max(NO_WASTE));
+        }
+        if let Some(share) = figures.use_during {
+            add(Goal::Use, share);
+        }
+        if let Some(calm) = self.twin(row, row.policy, Trigger::Calm) {
+            add(Goal::Latency, figures.p99_last / calm.figures.p99_last);
+        }
+    }
+
+    /// The figures that do not hold.
+    pub fn misses(&self) -> Vec<Verdict> {
+        self.verdicts().into_iter().filter(|verdict| !verdict.holds).collect()
+    }
+}
+
+/// The policy that has to keep the figures at a provider.
+const fn gated(world: World) -> Policy {
+    match world {
+        World::QuotaSilent => Policy::OursLimited,
+        _ => Policy::Ours,
+    }
+}
+
+fn is_collapse(row: &Row) -> bool {
+    COLLAPSES.iter().any(|(world, load, trigger, policies)| {
+        (*world, Load::Open(*load), *trigger) == (row.world, row.load, row.trigger)
+            && policies.contains(&row.policy)
+    })
+}
