@@ -99,7 +99,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let attempt = Attempt::at(&mut request, Place::Concurrency);
         let (line, adapts) = (self.handle.lines.of(attempt.call()), self.handle.adapts);
-        match line.enter(now(), |_permits| ((), waiter(attempt.call()))) {
+        let now = now();
+        let deadline = attempt.call().deadline().instant();
+        match line.enter(now, |permits| (deadline, waiter(attempt.call(), permits, now))) {
             Ok(Entered::Now(permit)) => {
                 let running = Running { line, permit, speaks: !adapts };
                 Gated::now(&mut self.inner, request, attempt, running)

@@ -99,7 +99,7 @@ where
         let attempt = Attempt::at(&mut request, Place::RateLimit);
         let line = self.limits.lines.of(attempt.call());
         let now = now();
-        match line.enter(now, |book| book.ask(attempt.call())) {
+        match line.enter(now, |book| book.ask(attempt.call(), now)) {
             Ok(Entered::Now(held)) => {
                 let reserved = Reserved { line, held, waited: false, told: 0 };
                 Gated::now(&mut self.inner, request, attempt, reserved)
