@@ -127,16 +127,23 @@ const COLLAPSES: [(World, f64, Trigger, &[Policy]); 2] = [
 impl Report {
     /// Every acceptance figure of every run that it concerns.
     ///
-    /// They concern this project as it comes; where a provider tells nothing of its limit, with that limit
-    /// set, as its documentation asks for.
+    /// They concern this project as it comes, for callers who have time; where a provider
+    /// neither tells its limit nor lets it be found out in time, with that limit set, as the documentation asks for.
     pub fn verdicts(&self) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         for row in &self.rows {
             let mut add = |goal: Goal, value: f64| {
                 let (place, policy, seed) = (row.place(), row.policy.as_str(), row.seed);
-                verdicts.push(Verdict { goal, place, policy, seed, value, holds: goal.holds(value) });
+                verdicts.push(Verdict {
+                    goal,
+                    place,
+                    policy,
+                    seed,
+                    value,
+                    holds: goal.holds(value),
+                });
             };
-            if is_collapse(row) {
+            if is_collapse(row) && !row.is_hurried() {
                 add(Goal::Collapse, row.figures.last);
             }
             if row.policy == gated(row.world) {
@@ -159,7 +166,7 @@ impl Report {
             }
             return;
         }
-        if load > MOST {
+        if load > MOST || row.is_hurried() {
             return;
         }
         add(Goal::After, figures.after);
@@ -186,7 +193,7 @@ impl Report {
 /// The policy that has to keep the figures at a provider.
 const fn gated(world: World) -> Policy {
     match world {
-        World::QuotaSilent => Policy::OursLimited,
+        World::QuotaSilent | World::Regions => Policy::OursLimited,
         _ => Policy::Ours,
     }
 }

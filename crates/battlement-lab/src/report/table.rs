@@ -17,22 +17,25 @@ impl Report {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         for shown in SHOWN {
             let (world, load, trigger) = shown;
-            let rows = self.rows.iter().filter(|row| is_at(row, shown) && row.seed == self.seed);
+            let rows = self
+                .rows
+                .iter()
+                .filter(|row| is_at(row, shown) && row.seed == self.seed && !row.is_hurried());
             let (world, trigger) = (world.as_str(), trigger.as_str());
             writeln!(text, "{world}, {trigger}, load {load}: everybody side by side\n")?;
             writeln!(text, "{HEAD}")?;
             rows.for_each(|row| line(text, row.policy.as_str(), &row.figures));
             writeln!(text)?;
         }
-        writeln!(text, "battlement, everywhere\n\n{:44}{HEAD}", "")?;
+        writeln!(text, "battlement, everywhere\n\n{:58}{HEAD}", "")?;
         let open = self.rows.iter().filter(|row| {
-            row.policy.is_ours()
+            (row.policy.is_ours() || row.is_hurried())
                 && row.seed == self.seed
                 && row.steps.is_empty()
                 && row.trigger != Trigger::Calm
         });
         for row in open {
-            write!(text, "{:44}", row.place())?;
+            write!(text, "{:58}", row.place())?;
             line(text, row.policy.as_str(), &row.figures);
         }
         self.write_steps(text)?;
@@ -58,7 +61,11 @@ impl Report {
 
     fn write_goals(&self, text: &mut String) -> std::fmt::Result {
         let verdicts = self.verdicts();
-        writeln!(text, "{:34}{:>8}{:>8}  {:8}where it is worst", "what has to hold", "goal", "worst", "")?;
+        writeln!(
+            text,
+            "{:34}{:>8}{:>8}  {:8}where it is worst",
+            "what has to hold", "goal", "worst", ""
+        )?;
         for goal in Goal::ALL {
             let (border, over) = goal.border();
             let of_goal = verdicts.iter().filter(|verdict| verdict.goal == goal);
