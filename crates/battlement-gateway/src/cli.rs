@@ -35,7 +35,7 @@ pub enum Command {
     /// Lets callers of every kind loose on providers of every kind under simulated time, makes something
     /// go wrong for a while, and looks whether it passes: for what SDKs, gateways and tower do, and for
     /// the layers of this project, whole and one by one taken away. Ends with status 1 when a
-    /// figure that has to hold does not.
+    /// figure that has to hold does not, and nobody knows why.
     Lab(Lab),
 }
 

@@ -29,7 +29,9 @@ pub(crate) fn run(arguments: &Lab) -> anyhow::Result<()> {
     table.push_str(&format!("\n{} runs, {calls} calls, in {:.1?}\n", runs.len(), start.elapsed()));
     anstream::stdout().write_all(table.as_bytes()).map_err(CannotWrite::from)?;
     write_files(arguments, &report)?;
-    let misses = report.misses();
+    // Those with a reason are told in the table.
+    let mut misses = report.misses();
+    misses.retain(|miss| miss.reason.is_none());
     if misses.is_empty() {
         return Ok(());
     }

@@ -75,9 +75,13 @@ impl Report {
             });
             let Some(worst) = worst else { continue };
             let missed = verdicts.iter().filter(|verdict| verdict.goal == goal && !verdict.holds);
-            let word = match missed.count() {
-                0 => "holds".to_owned(),
-                count => format!("{count} MISS"),
+            let (all, known) = missed.fold((0, 0), |(all, known), verdict| {
+                (all + 1, known + usize::from(verdict.reason.is_some()))
+            });
+            let word = match (all, all - known) {
+                (0, _) => "holds".to_owned(),
+                (all, 0) => format!("{all} known"),
+                (_, news) => format!("{news} MISS"),
             };
             let sign = if over { ">=" } else { "<=" };
             let (place, policy) = (&worst.place, worst.policy);
@@ -87,6 +91,14 @@ impl Report {
                 goal.as_str(),
                 number(worst.value)
             )?;
+        }
+        if verdicts.iter().any(|verdict| !verdict.holds) {
+            writeln!(text, "\nwhat does not hold, and why\n")?;
+        }
+        for verdict in verdicts.iter().filter(|verdict| !verdict.holds) {
+            let (goal, place, value) = (verdict.goal.as_str(), &verdict.place, verdict.value);
+            writeln!(text, "{goal}: {} ({place}; {})", number(value), verdict.policy)?;
+            writeln!(text, "    {}", verdict.reason.unwrap_or("this is news"))?;
         }
         Ok(())
     }
