@@ -1,8 +1,8 @@
 //! How many calls to have running at once, learned from what comes back.
 //!
 //! Nobody is told how many concurrent calls an account may have; one finds out by being refused. So
-//! the limit grows while calls succeed and is cut when the provider says that it is too much: 429,
-//! 503, 529, or no first token in time. Response times are no signal here: they are made of the
+//! the limit grows while calls succeed and is cut when the provider says that it is too much: 503,
+//! 529, a 429 that does not name a limit of requests or tokens, or no first token in time. Response times are no signal here: they are made of the
 //! length of the answer, so limiters built on their gradient (Vegas, Gradient2) do not transfer.
 //!
 //! - **One cut for one overload.** What is refused together counts once: only a call admitted after
@@ -142,18 +142,15 @@ impl Signal {
     /// What an outcome says about the load.
     ///
     /// A 500 or a broken stream is trouble, but not a sign of too many calls; that is the
-    /// breaker's business. Nor is an account without money.
+    /// breaker's business. Nor is an account without money, or a limit that is said to be one of requests or tokens
+    /// in a minute: fewer at once are as many in a minute. A rate limit that is not named may be one of calls at
+    /// once.
     pub const fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Finished(FinishClass::InsufficientResource) => Self::Overload,
             Outcome::Finished(FinishClass::Timeout | FinishClass::Aborted) => Self::Neutral,
             Outcome::Finished(_) => Self::Good,
-            Outcome::Failed(
-                ErrorClass::RateLimitRequests
-                | ErrorClass::RateLimitTokens
-                | ErrorClass::RateLimitOther
-                | ErrorClass::Overloaded,
-            ) => Self::Overload,
+            Outcome::Failed(ErrorClass::RateLimitOther | ErrorClass::Overloaded) => Self::Overload,
             Outcome::Failed(_) | Outcome::Cut | Outcome::Corrupt | Outcome::Abandoned => {
                 Self::Neutral
             }

@@ -80,7 +80,7 @@ impl Purpose {
 /// What a repetition counts, from 0.01 to 100.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// 1: cheap for the provider, but a dead network should not be hammered either.
+    /// 0.5: the provider sees nothing of it, but a dead network should not be hammered either.
     pub unsent: f64,
     /// 1: a rejection costs the provider little, but some count it against the limit all the same, and then
     /// three for one keep an account over its limit that uses nine tenths of it.
@@ -115,7 +115,7 @@ impl Weights {
 impl Default for Weights {
     fn default() -> Self {
         Self {
-            unsent: 1.0,
+            unsent: 0.5,
             rate_limit: 1.0,
             overloaded: 1.0,
             broken: 1.0,
