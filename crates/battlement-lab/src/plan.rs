@@ -97,6 +97,14 @@ impl Lab {
 
     pub(crate) fn of(seed: u64, is_full: bool, experiments: Vec<Experiment>) -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // Some sets name a run that another has.
+        let mut distinct: Vec<Experiment> = Vec::with_capacity(experiments.len());
+        for experiment in experiments {
+            if is_full || !distinct.contains(&experiment) {
+                distinct.push(experiment);
+            }
+        }
+        let experiments = distinct;
         Self { seed, is_full, experiments, threads }
     }
 
@@ -137,7 +145,8 @@ impl Lab {
             }
         }
         for trigger in [Trigger::Quarter, Trigger::Burst] {
-            let hurried = [Policy::Ours, Policy::Once, Policy::Sdk, Policy::Aws];
+            let hurried =
+                [Policy::Ours, Policy::Once, Policy::Sdk, Policy::SdkPatient, Policy::Aws];
             for policy in hurried.into_iter().chain([Policy::Without(Part::Concurrency)]) {
                 let hurried = Experiment::new(World::Slots, 0.9, trigger, policy, seed);
                 self.experiments.push(Experiment { deadline: HURRIED, ..hurried });

@@ -35,6 +35,9 @@ pub enum Policy {
     Once,
     /// As the SDKs of OpenAI and Anthropic: two retries, after 0.5 to 8 seconds.
     Sdk,
+    /// The same with the time that the SDKs come with, ten minutes for an attempt. Everybody else but this project as
+    /// it comes has 40 s, as many set.
+    SdkPatient,
     /// An application that tries three times over such an SDK.
     SdkTwice,
     /// tower's retry, twice after 50 ms and more, without a budget.
@@ -92,9 +95,10 @@ impl Part {
 
 impl Policy {
     /// What others do.
-    pub const BASELINES: [Self; 8] = [
+    pub const BASELINES: [Self; 9] = [
         Self::Once,
         Self::Sdk,
+        Self::SdkPatient,
         Self::SdkTwice,
         Self::Tower,
         Self::TowerBudget,
@@ -108,6 +112,7 @@ impl Policy {
         match self {
             Self::Once => "no retry",
             Self::Sdk => "SDK, 2 retries",
+            Self::SdkPatient => "SDK, attempts of 600 s",
             Self::SdkTwice => "SDK x application",
             Self::Tower => "tower, no budget",
             Self::TowerBudget => "tower, its budget",
@@ -155,6 +160,7 @@ impl Client {
         match policy {
             Policy::Once => Self::Sdk(Sdk::new(provider, 1, 1, seed)),
             Policy::Sdk => Self::Sdk(Sdk::new(provider, 3, 1, seed)),
+            Policy::SdkPatient => Self::Sdk(Sdk::patient(provider, seed)),
             Policy::SdkTwice => Self::Sdk(Sdk::new(provider, 3, 3, seed)),
             Policy::Cooldown => Self::Cooling(Cooling::new(provider, seed)),
             Policy::Aws => Self::Aws(Aws::new(provider, seed)),

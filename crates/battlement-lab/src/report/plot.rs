@@ -132,9 +132,9 @@ impl Report {
     }
 }
 
-const COLORS: [&str; 9] = [
-    "#6b7280", "#dc2626", "#7f1d1d", "#ea580c", "#f59e0b", "#84cc16", "#a855f7", "#ec4899",
-    "#2563eb",
+const COLORS: [&str; 10] = [
+    "#6b7280", "#dc2626", "#0d9488", "#7f1d1d", "#ea580c", "#f59e0b", "#84cc16", "#a855f7",
+    "#ec4899", "#2563eb",
 ];
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 400.0;
