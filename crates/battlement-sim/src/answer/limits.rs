@@ -127,7 +127,7 @@ fn thousands(window: Window) -> u64 {
 }
 
 /// `6m0s`, `3.48s`, `120ms`: as Go writes durations, to the millisecond and never too short.
-fn go_duration(duration: Duration) -> String {
+pub(super) fn go_duration(duration: Duration) -> String {
     let milliseconds = duration.as_nanos().div_ceil(1_000_000);
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
     if seconds == 0 {

@@ -30,29 +30,26 @@
 //! ```
 
 mod asked;
+mod dialect;
 mod error;
 mod fault;
 mod head;
 mod limits;
 mod moment;
-mod openai_chat;
-mod openai_error;
 mod reply;
 mod text;
 mod write;
 
 pub use asked::Asked;
+pub use dialect::reply;
 pub use error::{error_event, fault};
 pub use fault::Fault;
 pub use head::vendor;
 pub use limits::{Limits, Window, limits};
 pub use reply::{Ending, Reply, Tool};
 
-use battlement_core::Dialect;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-
-use self::{reply::Said, write::Writer};
 
 /// What a provider says to one request, before anything goes wrong on the wire.
 #[derive(Clone, Debug)]
@@ -92,22 +89,5 @@ impl Content {
     }
 }
 
-/// The provider replies.
-pub fn reply(asked: &Asked, reply: &Reply) -> Answer {
-    let said = Said::new(asked, reply);
-    let chunks = if asked.stream { said.chunks.min(said.text.len()) } else { 0 };
-    let mut out = Writer::with_capacity(1024 + said.text.len() + 320 * chunks, chunks + 8);
-    let (content_type, content) = if asked.stream {
-        openai_chat::stream(&mut out, asked, &said);
-        ("text/event-stream; charset=utf-8", out.into_events())
-    } else {
-        openai_chat::whole(&mut out, asked, &said);
-        ("application/json", out.into_whole())
-    };
-    Answer { status: StatusCode::OK, headers: head::headers(asked, content_type), content }
-}
-
-/// The dialect's word for an ending, if it has one.
-fn word(_dialect: Dialect, ending: Ending) -> Option<&'static str> {
-    openai_chat::word(ending)
-}
+#[cfg(test)]
+mod tests;

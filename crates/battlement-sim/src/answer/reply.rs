@@ -4,11 +4,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use battlement_core::Dialect;
 
-use super::{Asked, text, word};
+use super::{Asked, dialect::word, text};
 
 /// What the model says to one request.
 ///
-/// The same reply can be told in any dialect; see [`reply`](super::reply).
+/// The same reply can be told in any dialect; see [`reply`](super::reply()). It is one choice, however
+/// many are asked for.
 ///
 /// ```
 /// use battlement_sim::answer::{Ending, Reply};

@@ -43,10 +43,6 @@ impl Writer {
         self.end_event();
     }
 
-    pub(super) fn into_whole(self) -> Content {
-        Content::Whole(self.bytes.into())
-    }
-
     pub(super) fn into_events(self) -> Content {
         let bytes = Bytes::from(self.bytes);
         let mut start = 0;
@@ -64,4 +60,25 @@ impl fmt::Write for Writer {
         self.bytes.extend_from_slice(text.as_bytes());
         Ok(())
     }
+}
+
+/// A part of an answer that is made where it is written. (`std::fmt::from_fn` is too new for us.)
+pub(super) fn made(write: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Result) -> impl fmt::Display {
+    Made(write)
+}
+
+struct Made<F>(F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Made<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
+/// A word as a JSON value: `null` if there is none.
+pub(super) fn nullable(word: Option<&str>) -> impl fmt::Display {
+    made(move |f| match word {
+        Some(word) => write!(f, "\"{word}\""),
+        None => f.write_str("null"),
+    })
 }

@@ -1,6 +1,13 @@
 //! OpenAI Chat Completions.
 
-use super::{Asked, Ending, reply::Said, text::Escaped, write::Writer};
+use std::fmt;
+
+use crate::answer::{
+    Asked, Ending,
+    reply::Said,
+    text::Escaped,
+    write::{Writer, made, nullable},
+};
 
 pub(super) const fn word(ending: Ending) -> Option<&'static str> {
     Some(match ending {
@@ -36,11 +43,11 @@ pub(super) fn whole(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
         }
         _ => write!(out, r#""content":"{text}","refusal":null,"annotations":[]"#),
     }
-    write!(out, r#"}},"logprobs":null,"finish_reason":"#);
-    reason(out, said.word);
-    write!(out, "}}],");
-    usage(out, said);
-    write!(out, r#","service_tier":"default","system_fingerprint":"fp_a1b2c3"}}"#);
+    let (reason, usage) = (nullable(said.word), usage(said));
+    write!(
+        out,
+        r#"}},"logprobs":null,"finish_reason":{reason}}}],{usage},"service_tier":"default","system_fingerprint":"fp_a1b2c3"}}"#
+    );
 }
 
 pub(super) fn stream(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
@@ -50,18 +57,18 @@ pub(super) fn stream(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
         r#"{{"id":"chatcmpl-{id:016x}","object":"chat.completion.chunk","created":{created},"model":"{model}","service_tier":"default","system_fingerprint":"fp_a1b2c3","#
     );
     let tail = if asked.include_usage { r#"],"usage":null}"# } else { "]}" };
-    let mut chunk = |delta: std::fmt::Arguments<'_>| {
+    let mut chunk = |delta: fmt::Arguments<'_>| {
         out.data(format_args!(
             r#"{head}"choices":[{{"index":0,"delta":{{{delta}}},"logprobs":null,"finish_reason":null}}{tail}"#
         ));
     };
-    let refuses = said.ending == Ending::Refused;
-    if refuses {
-        chunk(format_args!(r#""role":"assistant","content":null,"refusal":"""#));
-    } else {
-        chunk(format_args!(r#""role":"assistant","content":"","refusal":null"#));
-    }
-    let field = if refuses { "refusal" } else { "content" };
+    // What there will be none of is null from the beginning.
+    let (field, first) = match said.ending {
+        Ending::Refused => ("refusal", r#""content":null,"refusal":"""#),
+        Ending::ToolCall if said.text.is_empty() => ("content", r#""content":null,"refusal":null"#),
+        _ => ("content", r#""content":"","refusal":null"#),
+    };
+    chunk(format_args!(r#""role":"assistant",{first}"#));
     for piece in said.pieces() {
         chunk(format_args!(r#""{field}":"{}""#, Escaped(piece)));
     }
@@ -83,27 +90,18 @@ pub(super) fn stream(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
         ));
     }
     if asked.include_usage {
-        write!(out, r#"data: {head}"choices":[],"#);
-        usage(out, said);
-        write!(out, "}}\n\n");
-        out.end_event();
+        out.data(format_args!(r#"{head}"choices":[],{}}}"#, usage(said)));
     }
     out.data(format_args!("[DONE]"));
 }
 
-/// The reason for stopping as a JSON value.
-pub(super) fn reason(out: &mut Writer, word: Option<&str>) {
-    match word {
-        Some(word) => write!(out, r#""{word}""#),
-        None => write!(out, "null"),
-    }
-}
-
-pub(super) fn usage(out: &mut Writer, said: &Said<'_>) {
-    let Said { input, cached, output, reasoning, .. } = said;
-    let total = said.total();
-    write!(
-        out,
-        r#""usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{cached},"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":{reasoning},"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}"#
-    );
+fn usage(said: &Said<'_>) -> impl fmt::Display {
+    made(|f| {
+        let Said { input, cached, output, reasoning, .. } = said;
+        let total = said.total();
+        write!(
+            f,
+            r#""usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{cached},"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":{reasoning},"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}"#
+        )
+    })
 }
