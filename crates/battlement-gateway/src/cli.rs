@@ -35,6 +35,14 @@ pub enum Command {
     /// A thousand calls through a provider that misbehaves on purpose, in simulated time: a client as
     /// people have it beside the stack. What is shown is measured, and the same for the same seed.
     Demo(Demo),
+
+    /// Show how an outage outlasts its cause, and what prevents that
+    ///
+    /// Lets callers of every kind loose on providers of every kind under simulated time, makes something
+    /// go wrong for a while, and looks whether it passes: for what SDKs, gateways and tower do, and for
+    /// the layers of this project, whole and one by one taken away. Ends with status 1 when a
+    /// figure that has to hold does not, and nobody knows why.
+    Lab(Lab),
 }
 
 /// What `battlement demo` is told.
@@ -65,6 +73,30 @@ impl Default for Demo {
     fn default() -> Self {
         Self { calls: 1000, seed: 1, speed: None, instant: false, json: None }
     }
+}
+
+/// What `battlement lab` is told.
+#[derive(Args, Debug)]
+pub struct Lab {
+    /// The set that takes less than a minute; what is done unless told otherwise
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+
+    /// Every provider, load, trigger and policy, with three seeds
+    #[arg(long)]
+    pub full: bool,
+
+    /// What all chance is drawn from; the same number gives the same results
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write pictures to this directory, as SVG
+    #[arg(long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
 }
 
 /// What `battlement explain` is told: a file or a manifest, and what is known besides.

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     load::{Arrival, ITEMS, Kind, Load, People, STEP, STEPS, arrivals},
     log::{Attempt, Call, Ending, Log},
-    policy::{Client, Policy, derived},
+    policy::{Client, Policy, Shared, derived},
     service::{Asked, Provider},
     trigger::Trigger,
     world::{Sizes, World},
@@ -28,6 +28,11 @@ use crate::{
 
 /// How many processes call, each with a state of its own.
 pub const PROCESSES: usize = 20;
+
+/// For how long an answer is of use, to those who have time.
+pub(crate) const PATIENT: Duration = Duration::from_secs(180);
+/// And to those who have not.
+pub(crate) const HURRIED: Duration = Duration::from_secs(60);
 
 /// One run. The same again gives the same, to the last bit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +49,8 @@ pub struct Experiment {
     pub seed: u64,
     /// When what happens.
     pub timing: Timing,
+    /// For how long an answer is of use.
+    pub deadline: Duration,
     /// How different the calls are: the spread of their work as a part of its mean.
     pub spread: f64,
 }
@@ -68,10 +75,8 @@ impl Timing {
     };
 
     /// Room for the steps of [`Load::UpAndDown`].
-    pub const STEPS: Self = Self {
-        horizon: Duration::from_secs(STEP.as_secs() * STEPS.len() as u64),
-        ..Self::USUAL
-    };
+    pub const STEPS: Self =
+        Self { horizon: Duration::from_secs(STEP.as_secs() * STEPS.len() as u64), ..Self::USUAL };
 
     /// When it is over.
     pub fn right(&self, trigger: Trigger) -> Duration {
@@ -100,7 +105,8 @@ impl Experiment {
     /// An open load with the usual times.
     pub fn new(world: World, load: f64, trigger: Trigger, policy: Policy, seed: u64) -> Self {
         let (load, timing) = (Load::Open(load), Timing::USUAL);
-        Self { world, load, trigger, policy, seed, timing, spread: 1.0 }
+        let deadline = PATIENT;
+        Self { world, load, trigger, policy, seed, timing, deadline, spread: 1.0 }
     }
 
     /// Does it.
@@ -114,18 +120,21 @@ impl Experiment {
     }
 
     async fn walk(&self) -> Run {
-        let Self { world, load, trigger, policy, seed, timing, spread } = *self;
+        let Self { world, load, trigger, policy, seed, timing, deadline, spread } = *self;
         let log = Arc::new(Log::new());
         let capacity = Capacity::start(world.machine(derived(seed, 10)));
         let provider = Provider::new(capacity.clone(), log.clone());
+        let shared = (policy == Policy::OursLimited).then(|| Shared::of(world)).flatten();
         let client = move |number: usize| {
-            Rc::new(Client::new(policy, provider.clone(), derived(seed, 100 + number as u64)))
+            let seed = derived(seed, 100 + number as u64);
+            Rc::new(Client::new(policy, provider.clone(), shared.as_ref(), seed))
         };
         let clients: Vec<_> = (0..PROCESSES).map(&client).collect();
         let stage = Rc::new(Stage {
             world,
             log: log.clone(),
             clients: RefCell::new(clients),
+            deadline,
             sizes: Sizes::new(spread),
             start: Instant::now(),
             horizon: Instant::now() + timing.horizon,
@@ -156,7 +165,7 @@ impl Experiment {
         }
         drop(others);
         // Until the last of them is over.
-        sleep(crate::policy::DEADLINE + Duration::from_secs(1)).await;
+        sleep(deadline + Duration::from_secs(1)).await;
         let spent = capacity.inspect(|machine| machine.spent());
         let entries = log.take();
         Run { experiment: *self, calls: entries.calls, attempts: entries.attempts, spent }
@@ -168,6 +177,7 @@ struct Stage {
     world: World,
     log: Arc<Log>,
     clients: RefCell<Vec<Rc<Client>>>,
+    deadline: Duration,
     sizes: Sizes,
     start: Instant,
     horizon: Instant,
@@ -180,7 +190,7 @@ impl Stage {
         let call = self.log.begin(process);
         let client = self.clients.borrow()[process].clone();
         let asked = Asked { call, job, stream: self.world.streams() };
-        let ending = client.call(asked, kind).await;
+        let ending = client.call(asked, kind, self.deadline).await;
         self.log.end(call, ending);
         ending
     }

@@ -63,9 +63,7 @@ impl Load {
                 pause: Duration::from_secs(1),
                 kind: Kind::Agent,
             }),
-            Self::Backlog => {
-                Some(People { count: 400, pause: Duration::ZERO, kind: Kind::Batch })
-            }
+            Self::Backlog => Some(People { count: 400, pause: Duration::ZERO, kind: Kind::Batch }),
         }
     }
 }

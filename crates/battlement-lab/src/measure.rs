@@ -80,9 +80,10 @@ impl Run {
         let (warm, horizon) = (millis(timing.warm), millis(timing.horizon));
         let (wrong, right) = (millis(timing.wrong), millis(timing.right(trigger)));
         let last = horizon.saturating_sub(600 * SECOND);
-        let (attempts, again) = self.attempts.iter().fold((0, 0), |(all, again), attempt| {
-            (all + 1, again + usize::from(attempt.again))
-        });
+        let (attempts, again) = self
+            .attempts
+            .iter()
+            .fold((0, 0), |(all, again), attempt| (all + 1, again + usize::from(attempt.again)));
         let first = attempts - again;
         let refused = self.attempts.iter().filter(|attempt| attempt.refused).count();
         let useful: f64 = self.answered().map(|call| call.cost).sum();
@@ -178,8 +179,12 @@ impl Run {
     }
 
     fn peak(&self, horizon: u32) -> f64 {
-        let again: Vec<u32> =
-            self.attempts.iter().filter(|attempt| attempt.again).map(|attempt| attempt.at).collect();
+        let again: Vec<u32> = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.again)
+            .map(|attempt| attempt.at)
+            .collect();
         let mut peak = 1.0_f64;
         let mut at = 0;
         while at + MINUTE <= horizon {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    experiment::{Experiment, Timing},
+    experiment::{Experiment, HURRIED, Timing},
     load::Load,
     policy::{Part, Policy},
     report::{Report, Row},
@@ -95,8 +95,16 @@ impl Lab {
         Self::of(seed, true, experiments).with_others()
     }
 
-    fn of(seed: u64, is_full: bool, experiments: Vec<Experiment>) -> Self {
+    pub(crate) fn of(seed: u64, is_full: bool, experiments: Vec<Experiment>) -> Self {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // Some sets name a run that another has.
+        let mut distinct: Vec<Experiment> = Vec::with_capacity(experiments.len());
+        for experiment in experiments {
+            if is_full || !distinct.contains(&experiment) {
+                distinct.push(experiment);
+            }
+        }
+        let experiments = distinct;
         Self { seed, is_full, experiments, threads }
     }
 
@@ -129,12 +137,19 @@ impl Lab {
         }
         for load in [Load::Closed(0.9), Load::Agents(0.9), Load::Backlog] {
             for world in [World::Slots, World::SlotsBounded, World::QuotaTold] {
-                let trigger =
-                    if world.is_quota() { Trigger::Halved } else { Trigger::Quarter };
+                let trigger = if world.is_quota() { Trigger::Halved } else { Trigger::Quarter };
                 for policy in [Policy::Ours, Policy::Sdk, Policy::Once] {
                     let other = Experiment::new(world, 0.9, trigger, policy, seed);
                     self.experiments.push(Experiment { load, ..other });
                 }
+            }
+        }
+        for trigger in [Trigger::Quarter, Trigger::Burst] {
+            let hurried =
+                [Policy::Ours, Policy::Once, Policy::Sdk, Policy::SdkPatient, Policy::Aws];
+            for policy in hurried.into_iter().chain([Policy::Without(Part::Concurrency)]) {
+                let hurried = Experiment::new(World::Slots, 0.9, trigger, policy, seed);
+                self.experiments.push(Experiment { deadline: HURRIED, ..hurried });
             }
         }
         for world in [World::QuotaTold, World::QuotaSilent] {
@@ -183,7 +198,11 @@ impl Lab {
             }
         });
         let (_, _, rows) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Report { seed: self.seed, is_full: self.is_full, rows: rows.into_iter().flatten().collect() }
+        Report {
+            seed: self.seed,
+            is_full: self.is_full,
+            rows: rows.into_iter().flatten().collect(),
+        }
     }
 }
 
@@ -191,6 +210,7 @@ impl Lab {
 fn ours(world: World) -> Vec<Policy> {
     match world {
         World::QuotaSilent => vec![Policy::OursLimited, Policy::Ours],
+        World::Regions => vec![Policy::OursLimited, Policy::Ours],
         _ => vec![Policy::Ours],
     }
 }

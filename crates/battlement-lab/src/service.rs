@@ -97,8 +97,7 @@ impl Future for Answering {
                 let Some(working) = place else { return Poll::Pending };
                 match ready!(working.poll_next(cx)) {
                     Progress::First if asked.stream => {
-                        let stream =
-                            Stream { place: place.take(), begun: false, call: asked.call };
+                        let stream = Stream { place: place.take(), begun: false, call: asked.call };
                         break answer(EVENTS, Answer::Stream(stream, log.clone()));
                     }
                     Progress::First => {}
@@ -119,9 +118,12 @@ impl Future for Answering {
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
-const OVERLOADED: &str = r#"{"error":{"type":"overloaded_error","code":"overloaded","message":"overloaded"}}"#;
-const LIMITED: &str = r#"{"error":{"type":"requests","code":"rate_limit_exceeded","message":"rate limit reached"}}"#;
-const BROKEN: &str = r#"{"error":{"type":"server_error","code":"server_error","message":"broken"}}"#;
+const OVERLOADED: &str =
+    r#"{"error":{"type":"overloaded_error","code":"overloaded","message":"overloaded"}}"#;
+const LIMITED: &str =
+    r#"{"error":{"type":"requests","code":"rate_limit_exceeded","message":"rate limit reached"}}"#;
+const BROKEN: &str =
+    r#"{"error":{"type":"server_error","code":"server_error","message":"broken"}}"#;
 const FIRST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n";
 const LAST: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 

@@ -74,9 +74,7 @@ impl World {
         let slots = slots::Config::default();
         match self {
             Self::Slots => Box::new(Slots::new(slots)),
-            Self::SlotsCancelling => {
-                Box::new(Slots::new(slots::Config { cancels: true, ..slots }))
-            }
+            Self::SlotsCancelling => Box::new(Slots::new(slots::Config { cancels: true, ..slots })),
             Self::SlotsBounded => {
                 Box::new(Slots::new(slots::Config { most_waiting: Some(25), ..slots }))
             }
@@ -109,10 +107,12 @@ impl World {
         }
     }
 
-    /// The part of that which is left while something goes wrong; `None` if that is nothing, or not known.
+    /// The part of that which is left while something goes wrong; `None` if that is nothing, or cannot be told
+    /// by the answers of that time.
     pub fn capacity_during(self, trigger: Trigger) -> Option<f64> {
         match (trigger, self) {
-            (Trigger::Outage | Trigger::Flood, _) => None,
+            // A call that takes two minutes, begun in two minutes, ends after them.
+            (Trigger::Outage | Trigger::Flood | Trigger::Slow, _) => None,
             (Trigger::Quarter, Self::Batcher) => {
                 // A smaller batch is faster for each in it.
                 let config = batcher_config(0);
@@ -121,13 +121,6 @@ impl World {
             }
             (Trigger::Quarter, _) => Some(0.25),
             (Trigger::Halved, _) => Some(0.5),
-            (Trigger::Slow, Self::Regions) => {
-                let together = regions::Config::default().together;
-                Some((0.1 + 1.0 / (1.0 + 9.0 * together)) / 2.0)
-            }
-            // As many as ever, but later: what began in this time ends after it.
-            (Trigger::Slow, Self::QuotaSilent | Self::QuotaTold) => None,
-            (Trigger::Slow, _) => Some(0.1),
             (Trigger::Calm | Trigger::Burst | Trigger::Restart, _) => Some(1.0),
         }
     }

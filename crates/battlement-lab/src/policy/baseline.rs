@@ -36,6 +36,15 @@ pub(crate) async fn attempt(
     provider: Provider,
     request: Request<Full<Bytes>>,
 ) -> Result<(), Trouble> {
+    attempt_within(ATTEMPT, provider, request).await
+}
+
+/// The same within so long a time.
+async fn attempt_within(
+    time: Duration,
+    provider: Provider,
+    request: Request<Full<Bytes>>,
+) -> Result<(), Trouble> {
     let answered = async {
         let response = provider.oneshot(request).await.map_err(|never| match never {})?;
         let (head, body) = response.into_parts();
@@ -45,7 +54,7 @@ pub(crate) async fn attempt(
         }
         Err(Trouble { status: Some(head.status), after: after(&head.headers) })
     };
-    tokio::time::timeout(ATTEMPT, answered).await.unwrap_or(Err(Trouble::silent()))
+    tokio::time::timeout(time, answered).await.unwrap_or(Err(Trouble::silent()))
 }
 
 fn after(headers: &HeaderMap) -> Option<Duration> {
@@ -73,6 +82,8 @@ pub(crate) struct Sdk {
     provider: Provider,
     attempts: u32,
     rounds: u32,
+    /// How long one attempt may take.
+    time: Duration,
     chance: Chance,
 }
 
@@ -88,7 +99,12 @@ pub(crate) fn sdk_wait(number: u32, hint: Option<Duration>, chance: &Chance) -> 
 
 impl Sdk {
     pub(crate) fn new(provider: Provider, attempts: u32, rounds: u32, seed: u64) -> Self {
-        Self { provider, attempts, rounds, chance: Chance::new(seed) }
+        Self { provider, attempts, rounds, time: ATTEMPT, chance: Chance::new(seed) }
+    }
+
+    /// With attempts of ten minutes, which is what the SDKs come with.
+    pub(crate) fn patient(provider: Provider, seed: u64) -> Self {
+        Self { time: Duration::from_secs(600), ..Self::new(provider, 3, 1, seed) }
     }
 
     pub(crate) async fn call(&self, request: Request<Full<Bytes>>) -> Ending {
@@ -97,7 +113,7 @@ impl Sdk {
                 sleep(Duration::from_secs(1)).await;
             }
             for number in 0..self.attempts {
-                match attempt(self.provider.clone(), request.clone()).await {
+                match attempt_within(self.time, self.provider.clone(), request.clone()).await {
                     Ok(()) => return Ending::Answered,
                     Err(trouble) if number + 1 < self.attempts => {
                         sleep(sdk_wait(number, trouble.after, &self.chance)).await;

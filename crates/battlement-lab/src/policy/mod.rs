@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 
+pub(crate) use self::ours::Shared;
 use self::{
     aws::Aws,
     baseline::Sdk,
@@ -34,6 +35,9 @@ pub enum Policy {
     Once,
     /// As the SDKs of OpenAI and Anthropic: two retries, after 0.5 to 8 seconds.
     Sdk,
+    /// The same with the time that the SDKs come with, ten minutes for an attempt. Everybody else but this project as
+    /// it comes has 40 s, as many set.
+    SdkPatient,
     /// An application that tries three times over such an SDK.
     SdkTwice,
     /// tower's retry, twice after 50 ms and more, without a budget.
@@ -50,8 +54,8 @@ pub enum Policy {
     Ours,
     /// The same with attempts of 40 seconds at most, as those above have.
     OursHasty,
-    /// The same as it comes, with its share of the provider's limit set, which is what its documentation asks for
-    /// where a provider tells nothing: each process has its part of 95 %.
+    /// The same as it comes, with the provider's limit set and shared by all processes, which is what its
+    /// documentation asks for where a provider tells nothing.
     OursLimited,
     /// The same as `OursHasty` without one of its layers.
     Without(Part),
@@ -91,9 +95,10 @@ impl Part {
 
 impl Policy {
     /// What others do.
-    pub const BASELINES: [Self; 8] = [
+    pub const BASELINES: [Self; 9] = [
         Self::Once,
         Self::Sdk,
+        Self::SdkPatient,
         Self::SdkTwice,
         Self::Tower,
         Self::TowerBudget,
@@ -107,6 +112,7 @@ impl Policy {
         match self {
             Self::Once => "no retry",
             Self::Sdk => "SDK, 2 retries",
+            Self::SdkPatient => "SDK, attempts of 600 s",
             Self::SdkTwice => "SDK x application",
             Self::Tower => "tower, no budget",
             Self::TowerBudget => "tower, its budget",
@@ -132,9 +138,6 @@ impl Policy {
     }
 }
 
-/// For how long an answer is of use.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
-
 /// How long those who set a limit give one attempt.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(40);
 
@@ -148,10 +151,16 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    pub(crate) fn new(policy: Policy, provider: Provider, seed: u64) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        provider: Provider,
+        shared: Option<&Shared>,
+        seed: u64,
+    ) -> Self {
         match policy {
             Policy::Once => Self::Sdk(Sdk::new(provider, 1, 1, seed)),
             Policy::Sdk => Self::Sdk(Sdk::new(provider, 3, 1, seed)),
+            Policy::SdkPatient => Self::Sdk(Sdk::patient(provider, seed)),
             Policy::SdkTwice => Self::Sdk(Sdk::new(provider, 3, 3, seed)),
             Policy::Cooldown => Self::Cooling(Cooling::new(provider, seed)),
             Policy::Aws => Self::Aws(Aws::new(provider, seed)),
@@ -164,18 +173,18 @@ impl Client {
                 Self::Ours(Box::new(Ours::new(provider, setup, seed)))
             }
             Policy::OursLimited => {
-                let setup = Setup { is_limited: true, ..Setup::default() };
+                let setup = Setup { shared: shared.cloned(), ..Setup::default() };
                 Self::Ours(Box::new(Ours::new(provider, setup, seed)))
             }
             Policy::Without(part) => {
-                let setup = Setup { attempt: Some(ATTEMPT), without: Some(part), is_limited: false };
+                let setup = Setup { attempt: Some(ATTEMPT), without: Some(part), shared: None };
                 Self::Ours(Box::new(Ours::new(provider, setup, seed)))
             }
         }
     }
 
     /// Makes a call.
-    pub(crate) async fn call(&self, asked: Asked, kind: Kind) -> Ending {
+    pub(crate) async fn call(&self, asked: Asked, kind: Kind, time: Duration) -> Ending {
         let request = request(asked);
         let calling = async {
             match self {
@@ -184,12 +193,12 @@ impl Client {
                 Self::Aws(client) => client.call(request).await,
                 Self::Tower(client) => client.call(request).await,
                 // Ends by itself at its deadline.
-                Self::Ours(client) => return client.call(request, kind).await,
+                Self::Ours(client) => return client.call(request, kind, time).await,
             }
         };
         match self {
             Self::Ours(_) => calling.await,
-            _ => tokio::time::timeout(DEADLINE, calling).await.unwrap_or(Ending::Failed),
+            _ => tokio::time::timeout(time, calling).await.unwrap_or(Ending::Failed),
         }
     }
 }
@@ -202,8 +211,7 @@ fn request(asked: Asked) -> Request<Full<Bytes>> {
     let body = Bytes::from_static(if asked.stream { STREAM } else { WHOLE });
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = http::Method::POST;
-    *request.uri_mut() =
-        http::Uri::from_static("https://api.openai.com/v1/chat/completions");
+    *request.uri_mut() = http::Uri::from_static("https://api.openai.com/v1/chat/completions");
     request
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -215,4 +223,3 @@ fn request(asked: Asked) -> Request<Full<Bytes>> {
 pub(crate) fn derived(seed: u64, what: u64) -> u64 {
     Seeded(seed ^ what.wrapping_mul(0xA076_1D64_78BD_642F)).fork().0
 }
-

@@ -25,8 +25,8 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 
-use super::{DEADLINE, Part, derived};
-use crate::{experiment::PROCESSES, load::Kind, log::Ending, service::Provider};
+use super::{Part, derived};
+use crate::{load::Kind, log::Ending, service::Provider, world::World};
 
 #[derive(Debug)]
 pub(crate) struct Ours {
@@ -35,22 +35,43 @@ pub(crate) struct Ours {
 }
 
 /// What is not as it comes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     /// A limit of time for each attempt.
     pub(crate) attempt: Option<Duration>,
     pub(crate) without: Option<Part>,
-    /// Whether the process knows its part of the provider's limit.
-    pub(crate) is_limited: bool,
+    /// A limit that all processes share.
+    pub(crate) shared: Option<Shared>,
 }
 
-/// What each process may send in a minute, if all of them together are to send 95 % of what the providers of
-/// the experiment allow.
-const PART: u64 = 300 * 95 / 100 / PROCESSES as u64;
+/// What a provider can do and does not tell, as a limit that all processes share.
+#[derive(Clone, Debug)]
+pub(crate) enum Shared {
+    Rate(RateLimitLayer),
+    Concurrency(ConcurrencyLayer),
+}
+
+impl Shared {
+    pub(crate) fn of(world: World) -> Option<Self> {
+        const USUAL: &str = "in range";
+        match world {
+            // 95 % of the limit, and the rest for bursts, so that no minute has more than all of it.
+            World::QuotaSilent | World::QuotaTold => {
+                let most = Limit { burst: Some(15), ..Limit::per_minute(Meter::Requests, 285) };
+                let limits = rate_limit::Config::new(Named::OpenAi).limit(most);
+                Some(Self::Rate(RateLimitLayer::new(limits).expect(USUAL)))
+            }
+            World::Regions | World::Slots | World::SlotsCancelling | World::SlotsBounded => {
+                Some(Self::Concurrency(ConcurrencyLayer::new(50).expect(USUAL)))
+            }
+            World::Batcher => None,
+        }
+    }
+}
 
 impl Ours {
     pub(crate) fn new(provider: Provider, setup: Setup, seed: u64) -> Self {
-        let Setup { attempt, without, is_limited } = setup;
+        let Setup { attempt, without, shared } = setup;
         const USUAL: &str = "in range";
         let mut retry = RetryLayer::new().seed(derived(seed, 1));
         let gate = RetryAfterLayer::new(Default::default()).expect(USUAL).seed(derived(seed, 2));
@@ -62,9 +83,10 @@ impl Ours {
             let whole = Timeouts { total, ..Timeouts::whole() };
             stack = stack.timeout(TimeoutLayer::new(streaming, whole).expect(USUAL));
         }
-        if is_limited {
-            let part = rate_limit::Config::new(Named::OpenAi).requests_per_minute(PART);
-            stack = stack.rate_limit(RateLimitLayer::new(part).expect(USUAL));
+        match shared {
+            Some(Shared::Rate(limit)) => stack = stack.rate_limit(limit),
+            Some(Shared::Concurrency(limit)) => stack = stack.concurrency(limit),
+            None => {}
         }
         match without {
             Some(Part::Timeout) => {
@@ -100,14 +122,19 @@ impl Ours {
         Self { service: stack.layer(provider), without }
     }
 
-    pub(crate) async fn call(&self, mut request: Request<Full<Bytes>>, kind: Kind) -> Ending {
+    pub(crate) async fn call(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        kind: Kind,
+        time: Duration,
+    ) -> Ending {
         let mut options = Options::default().lane(match kind {
             Kind::Person => Lane::Interactive,
             Kind::Agent => Lane::Deferred,
             Kind::Batch => Lane::Batch,
         });
         if kind != Kind::Batch {
-            options = options.time(DEADLINE);
+            options = options.time(time);
         }
         if self.without == Some(Part::Retry) {
             options = options.attempts(1);
@@ -129,6 +156,7 @@ impl Ours {
 }
 
 fn failed(error: &Error) -> Ending {
-    let is_ours = error.code().as_str().starts_with("llm.local") && error.kind() != ErrorKind::Timeout;
+    let is_ours =
+        error.code().as_str().starts_with("llm.local") && error.kind() != ErrorKind::Timeout;
     if is_ours { Ending::Rejected } else { Ending::Failed }
 }

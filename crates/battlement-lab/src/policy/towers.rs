@@ -115,4 +115,3 @@ impl fmt::Debug for Towers {
         f.debug_struct("Towers").finish_non_exhaustive()
     }
 }
-

@@ -34,6 +34,7 @@ struct Line<'a> {
     trigger: &'static str,
     policy: &'static str,
     seed: u64,
+    deadline_seconds: u64,
     fingerprint: String,
     #[serde(flatten)]
     figures: &'a Figures,
@@ -51,6 +52,7 @@ impl<'a> Line<'a> {
             trigger: row.trigger.as_str(),
             policy: row.policy.as_str(),
             seed: row.seed,
+            deadline_seconds: row.deadline.as_secs(),
             fingerprint: format!("{:016x}", row.fingerprint),
             figures: &row.figures,
             series: row.series.as_ref(),

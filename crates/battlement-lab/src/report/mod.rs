@@ -7,8 +7,10 @@ mod table;
 
 pub use check::{Goal, Verdict};
 
+use std::time::Duration;
+
 use crate::{
-    experiment::Run,
+    experiment::{PATIENT, Run},
     load::Load,
     measure::{Figures, Series},
     plan::SHOWN,
@@ -41,6 +43,8 @@ pub struct Row {
     pub policy: Policy,
     /// What its chance was drawn from.
     pub seed: u64,
+    /// For how long an answer was of use.
+    pub deadline: Duration,
     /// The figures.
     pub figures: Figures,
     /// What it was like over time, where every policy is shown.
@@ -54,16 +58,18 @@ pub struct Row {
 impl Row {
     pub(crate) fn of(run: &Run) -> Self {
         let experiment = run.experiment;
-        let is_shown = SHOWN.into_iter().any(|(world, load, trigger)| {
-            (world, Load::Open(load), trigger)
-                == (experiment.world, experiment.load, experiment.trigger)
-        });
+        let is_shown = experiment.deadline == PATIENT
+            && SHOWN.into_iter().any(|(world, load, trigger)| {
+                (world, Load::Open(load), trigger)
+                    == (experiment.world, experiment.load, experiment.trigger)
+            });
         Self {
             world: experiment.world,
             load: experiment.load,
             trigger: experiment.trigger,
             policy: experiment.policy,
             seed: experiment.seed,
+            deadline: experiment.deadline,
             figures: run.figures(),
             series: is_shown.then(|| run.series()),
             steps: run.steps(),
@@ -71,10 +77,16 @@ impl Row {
         }
     }
 
+    /// Whether callers had less time than usual.
+    pub fn is_hurried(&self) -> bool {
+        self.deadline < PATIENT
+    }
+
     /// In words: who was called, how often, and what went wrong.
     pub fn place(&self) -> String {
         let (world, trigger) = (self.world.as_str(), self.trigger.as_str());
-        format!("{world}, {trigger}, load {}", self.load.name())
+        let hurry = if self.is_hurried() { ", in a hurry" } else { "" };
+        format!("{world}, {trigger}, load {}{hurry}", self.load.name())
     }
 }
 
@@ -82,8 +94,8 @@ impl Report {
     /// The run of this policy under the same conditions, and in this weather.
     fn twin(&self, row: &Row, policy: Policy, trigger: Trigger) -> Option<&Row> {
         self.rows.iter().find(|other| {
-            (other.world, other.load, other.trigger, other.policy, other.seed)
-                == (row.world, row.load, trigger, policy, row.seed)
+            (other.world, other.load, other.trigger, other.policy, other.seed, other.deadline)
+                == (row.world, row.load, trigger, policy, row.seed, row.deadline)
         })
     }
 

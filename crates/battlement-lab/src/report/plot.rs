@@ -11,9 +11,6 @@ use crate::{
     world::World,
 };
 
-/// A picture: the name of its file, and what is in it.
-pub type Plot = (String, String);
-
 /// A line of a chart.
 struct Line {
     name: String,
@@ -33,8 +30,8 @@ struct Chart {
 }
 
 impl Report {
-    /// All pictures.
-    pub fn plots(&self) -> Vec<Plot> {
+    /// All pictures: the name of a file, and what belongs into it.
+    pub fn plots(&self) -> Vec<(String, String)> {
         let mut plots = Vec::new();
         for (number, shown) in SHOWN.into_iter().enumerate() {
             let number = number + 1;
@@ -53,8 +50,9 @@ impl Report {
         let mut highest = 1.05_f64;
         for (color, policy) in policies.into_iter().enumerate() {
             let row = self.rows.iter().find(|row| {
-                (row.world, row.load, row.trigger, row.policy, row.seed)
-                    == (world, Load::Open(load), trigger, policy, self.seed)
+                row.series.is_some()
+                    && (row.world, row.load, row.trigger, row.policy, row.seed)
+                        == (world, Load::Open(load), trigger, policy, self.seed)
             });
             let Some(series) = row.and_then(|row| row.series.as_ref()) else { continue };
             let values = if attempts { &series.attempts } else { &series.goodput };
@@ -86,15 +84,13 @@ impl Report {
         let mut lines = Vec::new();
         let policies = Policy::BASELINES.into_iter().chain([Policy::Ours]);
         for (color, policy) in policies.enumerate() {
-            let rows = self.rows.iter().filter(|row| {
+            let rows = self.rows.iter().filter(|row| !row.is_hurried()).filter(|row| {
                 (row.world, row.trigger, row.policy, row.seed)
                     == (World::Slots, Trigger::Quarter, policy, self.seed)
             });
             let mut points: Vec<_> = rows
                 .filter(|row| matches!(row.load, Load::Open(_)))
-                .map(|row| {
-                    (row.load.amount(), row.figures.recovery.unwrap_or(NEVER).min(NEVER))
-                })
+                .map(|row| (row.load.amount(), row.figures.recovery.unwrap_or(NEVER).min(NEVER)))
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             points.dedup();
@@ -136,8 +132,9 @@ impl Report {
     }
 }
 
-const COLORS: [&str; 9] = [
-    "#6b7280", "#dc2626", "#7f1d1d", "#ea580c", "#f59e0b", "#84cc16", "#a855f7", "#ec4899", "#2563eb",
+const COLORS: [&str; 10] = [
+    "#6b7280", "#dc2626", "#0d9488", "#7f1d1d", "#ea580c", "#f59e0b", "#84cc16", "#a855f7",
+    "#ec4899", "#2563eb",
 ];
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 400.0;
@@ -179,7 +176,10 @@ impl Chart {
         for (number, line) in self.lines.iter().enumerate() {
             let color = COLORS[line.color % COLORS.len()];
             let width = if line.is_bold { 3.5 } else { 1.5 };
-            write!(svg, r#"<polyline fill="none" stroke="{color}" stroke-width="{width}" points=""#)?;
+            write!(
+                svg,
+                r#"<polyline fill="none" stroke="{color}" stroke-width="{width}" points=""#
+            )?;
             for point in &line.points {
                 let (x, y) = self.at(*point);
                 write!(svg, "{x:.1},{y:.1} ")?;
@@ -207,8 +207,7 @@ impl Chart {
                 r##"<path d="M{LEFT} {place:.1}H{end}" stroke="#e5e7eb"/><text x="54" y="{label:.1}" text-anchor="end" fill="#374151">{value:.digits$}</text>"##
             )?;
             let (value, place) = (self.most.0 * part, self.at((self.most.0 * part, 0.0)).0);
-            let (bottom, digits) =
-                (TOP + INNER.1 + 18.0, if self.most.0 > 5.0 { 0 } else { 2 });
+            let (bottom, digits) = (TOP + INNER.1 + 18.0, if self.most.0 > 5.0 { 0 } else { 2 });
             writeln!(
                 svg,
                 r##"<text x="{place:.1}" y="{bottom}" text-anchor="middle" fill="#374151">{value:.digits$}</text>"##

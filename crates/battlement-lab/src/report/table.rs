@@ -17,22 +17,25 @@ impl Report {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         for shown in SHOWN {
             let (world, load, trigger) = shown;
-            let rows = self.rows.iter().filter(|row| is_at(row, shown) && row.seed == self.seed);
+            let rows = self
+                .rows
+                .iter()
+                .filter(|row| is_at(row, shown) && row.seed == self.seed && !row.is_hurried());
             let (world, trigger) = (world.as_str(), trigger.as_str());
             writeln!(text, "{world}, {trigger}, load {load}: everybody side by side\n")?;
             writeln!(text, "{HEAD}")?;
             rows.for_each(|row| line(text, row.policy.as_str(), &row.figures));
             writeln!(text)?;
         }
-        writeln!(text, "battlement, everywhere\n\n{:44}{HEAD}", "")?;
+        writeln!(text, "battlement, everywhere\n\n{:58}{HEAD}", "")?;
         let open = self.rows.iter().filter(|row| {
-            row.policy.is_ours()
+            (row.policy.is_ours() || row.is_hurried())
                 && row.seed == self.seed
                 && row.steps.is_empty()
                 && row.trigger != Trigger::Calm
         });
         for row in open {
-            write!(text, "{:44}", row.place())?;
+            write!(text, "{:58}", row.place())?;
             line(text, row.policy.as_str(), &row.figures);
         }
         self.write_steps(text)?;
@@ -58,7 +61,11 @@ impl Report {
 
     fn write_goals(&self, text: &mut String) -> std::fmt::Result {
         let verdicts = self.verdicts();
-        writeln!(text, "{:34}{:>8}{:>8}  {:8}where it is worst", "what has to hold", "goal", "worst", "")?;
+        writeln!(
+            text,
+            "{:34}{:>8}{:>8}  {:8}where it is worst",
+            "what has to hold", "goal", "worst", ""
+        )?;
         for goal in Goal::ALL {
             let (border, over) = goal.border();
             let of_goal = verdicts.iter().filter(|verdict| verdict.goal == goal);
@@ -68,9 +75,13 @@ impl Report {
             });
             let Some(worst) = worst else { continue };
             let missed = verdicts.iter().filter(|verdict| verdict.goal == goal && !verdict.holds);
-            let word = match missed.count() {
-                0 => "holds".to_owned(),
-                count => format!("{count} MISS"),
+            let (all, known) = missed.fold((0, 0), |(all, known), verdict| {
+                (all + 1, known + usize::from(verdict.reason.is_some()))
+            });
+            let word = match (all, all - known) {
+                (0, _) => "holds".to_owned(),
+                (all, 0) => format!("{all} known"),
+                (_, news) => format!("{news} MISS"),
             };
             let sign = if over { ">=" } else { "<=" };
             let (place, policy) = (&worst.place, worst.policy);
@@ -80,6 +91,14 @@ impl Report {
                 goal.as_str(),
                 number(worst.value)
             )?;
+        }
+        if verdicts.iter().any(|verdict| !verdict.holds) {
+            writeln!(text, "\nwhat does not hold, and why\n")?;
+        }
+        for verdict in verdicts.iter().filter(|verdict| !verdict.holds) {
+            let (goal, place, value) = (verdict.goal.as_str(), &verdict.place, verdict.value);
+            writeln!(text, "{goal}: {} ({place}; {})", number(value), verdict.policy)?;
+            writeln!(text, "    {}", verdict.reason.unwrap_or("this is news"))?;
         }
         Ok(())
     }

@@ -104,9 +104,8 @@ impl Quota {
     fn wait(&mut self, amounts: Amounts, now: Instant) -> Duration {
         let limits = self.limits();
         self.ledger.advance(limits, now);
-        let waits = (0..3).filter_map(|at| {
-            limits[at].map(|limit| self.ledger.wait(at, amounts[at], limit, now))
-        });
+        let waits = (0..3)
+            .filter_map(|at| limits[at].map(|limit| self.ledger.wait(at, amounts[at], limit, now)));
         waits.max().unwrap_or_default()
     }
 }

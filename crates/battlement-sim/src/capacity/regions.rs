@@ -42,8 +42,7 @@ impl Regions {
     }
 
     fn is_crowded(&self, region: usize) -> bool {
-        self.regions[region].waiting() as f64
-            > self.config.spill * self.config.region.slots as f64
+        self.regions[region].waiting() as f64 > self.config.spill * self.config.region.slots as f64
     }
 }
 
