@@ -43,7 +43,8 @@ async fn tower_waits_are_whole_seconds_and_never_below_the_base() {
 
 #[tokio::test(start_paused = true)]
 async fn tower_a_share_of_70_percent_allows_100() {
-    let config = budget::Config { share: 0.7, ..budget::Config::default() };
+    let weights = budget::Weights { unsent: 1.0, ..Default::default() };
+    let config = budget::Config { share: 0.7, weights, ..Default::default() };
     let budget = Arc::new(Budget::new(&config, crate::clock::now()).unwrap());
     let layer = retry().budget(budget);
     let provider = Provider::new([Answer::failing_with(io::ErrorKind::ConnectionRefused)]);
