@@ -77,9 +77,9 @@ impl Cooling {
             (state.minute, state.good, state.bad) = (minute, 0, 0);
         }
         if is_good {
-            state.good += 1
+            state.good += 1;
         } else {
-            state.bad += 1
+            state.bad += 1;
         }
         let is_bad = state.good + state.bad >= 2 && state.bad > state.good;
         if !is_good && (is_bad || is_throttle) {
