@@ -192,6 +192,16 @@ impl<K: Eq + Hash> Cooldown<K> {
         }
     }
 
+    /// Whether a gate of these keys was shut since the pass was given out, and still is: who has not gone
+    /// out by now, because of something else, had better ask again.
+    #[must_use]
+    pub fn was_shut_since(&self, keys: &[K], pass: &Pass, now: Instant) -> bool {
+        self.hashes(keys).iter().any(|hash| {
+            let gate = self.gates.get(hash);
+            gate.is_some_and(|gate| gate.generation > pass.generation && now < gate.until)
+        })
+    }
+
     /// A pass for a call that is made whatever the gates say, such as a check by hand.
     #[must_use]
     pub fn force(&self) -> Pass {

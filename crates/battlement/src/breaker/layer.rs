@@ -104,6 +104,19 @@ impl Gate for BreakerLayer {
         }
     }
 
+    fn again(self: &Arc<Self>, ticket: Ticket, attempt: &Attempt, now: Instant) -> Admitted<Self> {
+        self.give_back(ticket, attempt, now);
+        self.admit(attempt, now)
+    }
+
+    fn give_back(&self, ticket: Ticket, attempt: &Attempt, now: Instant) {
+        let Ticket { own, ticket, .. } = ticket;
+        let key = own.as_deref().unwrap_or_else(|| attempt.call().key());
+        self.circuits.act(attempt.call(), |Shared { registry, random }| {
+            registry.settle(key, ticket, Health::Neutral, now, random);
+        });
+    }
+
     fn progress(&self, ticket: &mut Ticket, attempt: &Attempt, progress: Progress) {
         if progress.has_output() && !mem::replace(&mut ticket.has_output, true) {
             let Ticket { own, ticket, .. } = ticket;

@@ -25,7 +25,7 @@ use crate::{
     error::BoxError,
     events::Event,
     gate::{Admitted, Gate, Gated, Turn},
-    line::{Entered, Line, Waiting},
+    line::{Entered, Line, Supply, Waiting},
 };
 
 /// Bounds how many calls run at once; see the [module documentation](super).
@@ -102,6 +102,11 @@ impl Gate for ConcurrencyLayer {
             }
             Err(missed) => Admitted::Reject(Rejected::new(missed).into()),
         }
+    }
+
+    fn give_back(&self, running: Running, attempt: &Attempt, now: Instant) {
+        let Running { line, permit, .. } = running;
+        change(&line, attempt, now, |permits| permits.put_back(permit, now));
     }
 
     fn progress(&self, running: &mut Running, attempt: &Attempt, progress: Progress) {

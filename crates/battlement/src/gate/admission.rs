@@ -30,6 +30,20 @@ pub trait Gate: Sized {
     /// An attempt comes.
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self>;
 
+    /// An attempt that was let through has not gone out, since it had to wait further in. It goes now, unless
+    /// something was learned meanwhile that speaks against it.
+    fn again(
+        self: &Arc<Self>,
+        held: Self::Held,
+        _attempt: &Attempt,
+        _now: Instant,
+    ) -> Admitted<Self> {
+        Admitted::Go(held)
+    }
+
+    /// Takes back what was not used, of an attempt that will come again.
+    fn give_back(&self, held: Self::Held, attempt: &Attempt, now: Instant);
+
     /// The head of the answer is there: its status and its headers, before anything of the body. Not
     /// every attempt comes that far.
     fn head(&self, _held: &mut Self::Held, _attempt: &Attempt, _head: Head<'_>) {}

@@ -76,8 +76,7 @@ impl<A: Gate, B: Gate> Gate for Both<A, B> {
                 match admitted {
                     Admitted::Go(second) => Admitted::Go((held, second)),
                     Admitted::Wait(turn) => {
-                        let passed = Passed { gate: self.first.clone(), held };
-                        let state = State::second(turn, attempt.clone(), passed);
+                        let state = State::second(turn, self, attempt, held);
                         Admitted::Wait(BothTurn { state })
                     }
                     Admitted::Reject(error) => {
@@ -88,11 +87,44 @@ impl<A: Gate, B: Gate> Gate for Both<A, B> {
                 }
             }
             Admitted::Wait(turn) => {
-                let (gates, attempt) = (self.clone(), attempt.clone());
-                Admitted::Wait(BothTurn { state: State::First { turn, gates, attempt } })
+                Admitted::Wait(BothTurn { state: State::first(turn, self, attempt) })
             }
             Admitted::Reject(error) => Admitted::Reject(error),
         }
+    }
+
+    fn again(
+        self: &Arc<Self>,
+        (first, second): Self::Held,
+        attempt: &Attempt,
+        now: Instant,
+    ) -> Admitted<Self> {
+        match self.first.again(first, attempt, now) {
+            Admitted::Go(first) => match self.second.again(second, attempt, now) {
+                Admitted::Go(second) => Admitted::Go((first, second)),
+                Admitted::Wait(turn) => {
+                    let state = State::second(turn, self, attempt, first);
+                    Admitted::Wait(BothTurn { state })
+                }
+                Admitted::Reject(error) => {
+                    self.first.give_back(first, attempt, now);
+                    Admitted::Reject(error)
+                }
+            },
+            Admitted::Wait(turn) => {
+                self.second.give_back(second, attempt, now);
+                Admitted::Wait(BothTurn { state: State::first(turn, self, attempt) })
+            }
+            Admitted::Reject(error) => {
+                self.second.give_back(second, attempt, now);
+                Admitted::Reject(error)
+            }
+        }
+    }
+
+    fn give_back(&self, (first, second): Self::Held, attempt: &Attempt, now: Instant) {
+        self.second.give_back(second, attempt, now);
+        self.first.give_back(first, attempt, now);
     }
 
     fn head(&self, (first, second): &mut Self::Held, attempt: &Attempt, head: Head<'_>) {
@@ -136,6 +168,7 @@ pin_project! {
         Second {
             #[pin]
             turn: B::Turn,
+            gates: Arc<Both<A, B>>,
             back: Option<HeldBack>,
             first: Option<Settling<Passed<A>>>,
         },
@@ -143,9 +176,15 @@ pin_project! {
 }
 
 impl<A: Gate, B: Gate> State<A, B> {
-    fn second(turn: B::Turn, attempt: Attempt, first: Passed<A>) -> Self {
-        let first = Some(Settling::new(attempt.clone(), first));
-        Self::Second { turn, back: Some(HeldBack::new(attempt)), first }
+    fn first(turn: A::Turn, gates: &Arc<Both<A, B>>, attempt: &Attempt) -> Self {
+        Self::First { turn, gates: gates.clone(), attempt: attempt.clone() }
+    }
+
+    fn second(turn: B::Turn, gates: &Arc<Both<A, B>>, attempt: &Attempt, first: A::Held) -> Self {
+        let passed = Passed { gate: gates.first.clone(), held: first };
+        let first = Some(Settling::new(attempt.clone(), passed));
+        let back = Some(HeldBack::new(attempt.clone()));
+        Self::Second { turn, gates: gates.clone(), back, first }
     }
 }
 
@@ -163,10 +202,7 @@ impl<A: Gate, B: Gate> Turn for BothTurn<A, B> {
                     let held = first.release();
                     match admitted {
                         Admitted::Go(second) => return Poll::Ready(Ok((held, second))),
-                        Admitted::Wait(turn) => {
-                            let passed = Passed { gate: gates.first.clone(), held };
-                            State::second(turn, attempt.clone(), passed)
-                        }
+                        Admitted::Wait(turn) => State::second(turn, gates, attempt, held),
                         Admitted::Reject(error) => {
                             attempt.failed(&error);
                             gates.first.settle(held, attempt);
@@ -174,21 +210,34 @@ impl<A: Gate, B: Gate> Turn for BothTurn<A, B> {
                         }
                     }
                 }
-                StateProjection::Second { turn, back, first } => {
+                StateProjection::Second { turn, gates, back, first } => {
                     let turn = ready!(turn.poll_turn(cx));
                     let attempt = back.take().expect("polled after it was over").release();
                     let mut settling = first.take().expect("polled after it was over");
-                    return Poll::Ready(match turn {
-                        Ok(second) => {
-                            let first = settling.take().expect("there until it is settled");
-                            Ok((first.held, second))
-                        }
+                    let second = match turn {
+                        Ok(second) => second,
                         Err(error) => {
                             attempt.failed(&error);
                             settling.settle();
-                            Err(error)
+                            return Poll::Ready(Err(error));
                         }
-                    });
+                    };
+                    let first = settling.take().expect("there until it is settled").held;
+                    let second = Owed::new(&gates.second, second, &attempt);
+                    let now = now();
+                    match gates.first.again(first, &attempt, now) {
+                        Admitted::Go(first) => return Poll::Ready(Ok((first, second.release()))),
+                        // It comes to the second gate again, and behind others.
+                        Admitted::Wait(turn) => {
+                            gates.second.give_back(second.release(), &attempt, now);
+                            State::first(turn, gates, &attempt)
+                        }
+                        Admitted::Reject(error) => {
+                            gates.second.give_back(second.release(), &attempt, now);
+                            attempt.failed(&error);
+                            return Poll::Ready(Err(error));
+                        }
+                    }
                 }
             };
             state.set(next);

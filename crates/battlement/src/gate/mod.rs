@@ -4,7 +4,9 @@
 //! of [`breaker`](crate::breaker) and the places of [`concurrency`](crate::concurrency) differ in what they
 //! ask, and in nothing else: an attempt comes, passes with something that it has to give back, waits for
 //! its turn, or is turned away. So each of them is a gate, [`Gated`] is the service in front of which
-//! it stands, and `Both` is two of them in one, which spares a call the way through another service.
+//! it stands, and `Both` is two of them in one, which spares a call the way through another service. Besides, who
+//! has waited at the second of them is asked by the first again: a provider may have named a wait since, or
+//! a circuit may have opened.
 
 mod admission;
 mod both;

@@ -43,6 +43,8 @@ enum Way {
 #[derive(Debug)]
 struct Logged<const NUMBER: u32> {
     way: Way,
+    /// For the first who comes again.
+    again: Mutex<Way>,
     log: Log,
     open: Arc<AtomicBool>,
 }
@@ -96,6 +98,22 @@ impl<const NUMBER: u32> Gate for Logged<NUMBER> {
         }
     }
 
+    fn again(self: &Arc<Self>, held: Held, _: &Attempt, _: Instant) -> Admitted<Self> {
+        let again = std::mem::replace(&mut *self.again.lock().unwrap(), Way::Go);
+        match again {
+            Way::Reject => Admitted::Reject("not any more".into()),
+            Way::Wait => {
+                let (way, log, open) = (Way::Wait, self.log.clone(), self.open.clone());
+                Admitted::Wait(Waiting { number: NUMBER, way, log, open })
+            }
+            _ => Admitted::Go(held),
+        }
+    }
+
+    fn give_back(&self, _held: Held, _: &Attempt, _: Instant) {
+        self.log.lock().unwrap().push(format!("{NUMBER} back"));
+    }
+
     fn settle(&self, _held: Held, attempt: &Attempt) {
         let how = match (attempt.rejection(), attempt.verdict()) {
             (Some(code), _) => format!("unsent, {code}"),
@@ -112,11 +130,13 @@ struct Two {
     log: Log,
     open: Arc<AtomicBool>,
     ways: [Way; 2],
+    /// What the first gate does with who comes again.
+    again: Way,
 }
 
 impl Two {
     fn new(ways: [Way; 2]) -> Self {
-        Self { log: Log::default(), open: Arc::default(), ways }
+        Self { log: Log::default(), open: Arc::default(), ways, again: Way::Go }
     }
 
     fn service(
@@ -131,9 +151,9 @@ impl Two {
         });
         let logged = |way| (way, self.log.clone(), self.open.clone());
         let (way, log, open) = logged(self.ways[0]);
-        let first = Logged::<1> { way, log, open };
+        let first = Logged::<1> { way, again: Mutex::new(self.again), log, open };
         let (way, log, open) = logged(self.ways[1]);
-        let second = Logged::<2> { way, log, open };
+        let second = Logged::<2> { way, again: Mutex::new(Way::Go), log, open };
         Reads::before(Gated::new(client, Both::new(first, second)))
     }
 
@@ -225,4 +245,30 @@ fn what_the_first_gave_comes_back_when_the_second_panics() {
     assert!(panicked.is_err());
     let log = two.log.lock().unwrap().clone();
     assert!(log.len() == 1 && log[0].starts_with("1 settled"), "{log:?}");
+}
+
+#[test]
+fn who_has_waited_at_the_second_gate_is_asked_by_the_first_again() {
+    let two = Two { again: Way::Wait, ..Two::new([Way::Go, Way::Wait]) };
+    let mut call = pin!(answered(&two));
+    assert!(!two.call(call.as_mut()));
+    two.open.store(true, Ordering::Relaxed);
+    assert!(two.call(call.as_mut()));
+    // Back at the second, in line at the first, and through both.
+    two.check(&[
+        "2 back",
+        "2 left",
+        "1 left",
+        "2 left",
+        "sent",
+        "2 settled: complete",
+        "1 settled: complete",
+    ]);
+
+    let two = Two { again: Way::Reject, ..Two::new([Way::Go, Way::Wait]) };
+    let mut call = pin!(answered(&two));
+    assert!(!two.call(call.as_mut()));
+    two.open.store(true, Ordering::Relaxed);
+    assert!(two.call(call.as_mut()));
+    two.check(&["2 back", "2 left"]);
 }

@@ -22,7 +22,7 @@ use crate::{
     error::BoxError,
     events::Event,
     gate::{Admitted, Gate, Gated, Turn},
-    line::{Entered, Line, Lines, Waiting},
+    line::{Entered, Line, Lines, Supply, Waiting},
     observe::Head,
 };
 
@@ -102,6 +102,11 @@ impl Gate for RateLimitLayer {
             }
             Err(missed) => Admitted::Reject(Rejected::new(missed, now).into()),
         }
+    }
+
+    fn give_back(&self, reserved: Reserved, _attempt: &Attempt, now: Instant) {
+        let Reserved { line, held, .. } = reserved;
+        line.change(now, |book, _queue| book.put_back(held, now));
     }
 
     fn head(&self, reserved: &mut Reserved, attempt: &Attempt, head: Head<'_>) {

@@ -112,6 +112,21 @@ impl Gate for RetryAfterLayer {
         }
     }
 
+    fn again(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        attempt: &Attempt,
+        now: Instant,
+    ) -> gate::Admitted<Self> {
+        if ticket.is_in_force(&self.gates, attempt.call(), now) {
+            return gate::Admitted::Go(ticket);
+        }
+        self.admit(attempt, now)
+    }
+
+    /// A pass is good for nothing but to judge what an answer proves.
+    fn give_back(&self, _ticket: Ticket, _attempt: &Attempt, _now: Instant) {}
+
     fn head(&self, ticket: &mut Ticket, attempt: &Attempt, head: Head<'_>) {
         ticket.head(&self.gates, attempt, head);
     }

@@ -35,7 +35,9 @@
 //! # Where in the stack
 //!
 //! Inside of retry, so that every attempt asks, and outside of rate limit, breaker and concurrency, so
-//! that nothing is held during the wait.
+//! that nothing is held during the wait. In a [`Stack`](crate::stack::Stack) a call that has waited further in
+//! is asked again before it goes out, and gives back what it holds if the gate was shut meanwhile; over single
+//! layers it goes.
 //!
 //! # What happens to a streamed answer
 //!

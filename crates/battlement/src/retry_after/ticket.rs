@@ -1,6 +1,9 @@
 //! What a gate is told of a call that it let through.
 
-use std::{fmt, mem, time::Duration};
+use std::{
+    fmt, mem,
+    time::{Duration, Instant},
+};
 
 use battlement_core::{
     Code, ErrorClass, Kind, Outcome, Verdict,
@@ -13,7 +16,7 @@ use super::{
     line::{GateKey, LineKey},
 };
 use crate::{
-    call::{Attempt, Key, Progress},
+    call::{Attempt, Call, Key, Progress},
     clock::{date, now},
     events::Event,
     observe::Head,
@@ -98,6 +101,13 @@ impl Ticket {
     fn gate(&self, attempt: &Attempt, dimension: Dimension) -> GateKey {
         let key = self.own.as_deref().unwrap_or_else(|| attempt.call().key());
         (key.clone(), dimension)
+    }
+
+    /// Whether nothing was heard since that keeps the call back.
+    pub(super) fn is_in_force(&self, gates: &Gates, call: &Call, now: Instant) -> bool {
+        let line = LineKey::of(self.own.as_deref(), call);
+        call.is_forced()
+            || gates.act(|shared| !shared.cooldown.was_shut_since(&line.gates(), &self.pass, now))
     }
 
     /// The call was not throttled.

@@ -413,3 +413,51 @@ async fn a_clock_that_jumps_lets_nobody_through_twice() {
     }
     assert_eq!(provider.arrived().len(), 20);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_named_holds_for_those_who_stand_in_line_further_in() {
+    let throttled = Answer::error(429, "rate_limit_exceeded").header("retry-after", "5");
+    let mut script = vec![throttled.head_after(SECOND)];
+    script.extend((0..4).map(|_| Answer::ok()));
+    let provider = Provider::new(script);
+    let one = ConcurrencyLayer::new(1).unwrap();
+    let gate = RetryAfterLayer::new(Default::default()).unwrap();
+    let stack = Stack::openai().retry_after(gate).concurrency(one.clone());
+    let service = stack.layer(provider.clone());
+    let start = Instant::now();
+    let calls: Vec<_> = (0..4).map(|_| tokio::spawn(service.clone().oneshot(request()))).collect();
+    for call in calls {
+        let response = call.await.unwrap().unwrap();
+        assert_eq!(response.status(), 200);
+        text(response).await.unwrap();
+    }
+    let arrived = provider.arrived();
+    assert_eq!(arrived.len(), 5, "one is tried again");
+    assert!(arrived[1].at - start >= 6 * SECOND, "{:?}", arrived[1].at - start);
+    let snapshot = one.handle().snapshot();
+    assert_eq!((snapshot.waiting, snapshot.in_flight), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circuit_that_opens_turns_away_those_who_stand_in_line_further_in() {
+    let provider = Provider::new([Answer::ok().head_after(SECOND)]);
+    let one = ConcurrencyLayer::new(1).unwrap();
+    let breaker = BreakerLayer::new(Default::default()).unwrap();
+    let stack = Stack::openai().breaker(breaker.clone()).concurrency(one.clone());
+    let service = stack.layer(provider.clone());
+    let calls: Vec<_> = (0..3).map(|_| tokio::spawn(service.clone().oneshot(request()))).collect();
+    tokio::time::sleep(SECOND / 2).await;
+    let key = Key { name: Some("gpt-5-mini".into()), ..Key::new(OPENAI) };
+    breaker.circuits().open(&key, None);
+    let mut codes = Vec::new();
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(response) => drop(text(response).await.unwrap()),
+            Err(error) => codes.push(error.code()),
+        }
+    }
+    assert_eq!(codes, [Code::CircuitOpen, Code::CircuitOpen]);
+    assert_eq!(provider.arrived().len(), 1);
+    let snapshot = one.handle().snapshot();
+    assert_eq!((snapshot.waiting, snapshot.in_flight), (0, 0));
+}
