@@ -13,9 +13,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    Body, Either,
+    Either, Served,
     lease::Lease,
-    walk::{Answer, Made, Walk},
+    walk::{Answer, Made, Walk, passes},
 };
 use crate::{
     drive::Drive,
@@ -52,9 +52,9 @@ pin_project! {
             #[pin]
             drive: Drive<S, Request<B>>,
             settling: Option<Settling<Lease>>,
-            walk: Option<Walk<B>>,
-            // For the walk, which may come back here; `None` if there is nowhere to go.
-            again: Option<S>,
+            served: Option<Served>,
+            // `None` if there is nowhere to go. In a box, as it has room for the whole request.
+            walk: Option<Box<Walk<S, B>>>,
         },
         // In a box, as it is rare: everything else.
         Elsewhere { future: Pin<Box<dyn Future<Output = Answer<R>> + Send>> },
@@ -77,16 +77,16 @@ where
     pub(super) fn first(
         drive: Drive<S, Request<B>>,
         settling: Settling<Lease>,
-        walk: Walk<B>,
-        again: Option<S>,
+        served: Served,
+        walk: Option<Box<Walk<S, B>>>,
     ) -> Self {
-        let (settling, walk) = (Some(settling), Some(walk));
-        Self { state: State::First { drive, settling, walk, again } }
+        let (settling, served) = (Some(settling), Some(served));
+        Self { state: State::First { drive, settling, served, walk } }
     }
 
     /// It begins somewhere else, or with another request.
-    pub(super) fn elsewhere(walk: Walk<B>, service: S, first: usize) -> Self {
-        let future = Box::pin(walk.begin(service, first));
+    pub(super) fn elsewhere(walk: Walk<S, B>, first: usize) -> Self {
+        let future = Box::pin(walk.begin(first));
         Self { state: State::Elsewhere { future } }
     }
 
@@ -112,21 +112,20 @@ where
         const OVER: &str = "polled after it was over";
         let mut state = self.project().state;
         loop {
-            let (made, walk, again) = match state.as_mut().project() {
+            let (made, walk) = match state.as_mut().project() {
                 StateProjection::Elsewhere { future } => return future.as_mut().poll(cx),
                 StateProjection::Rejected { error } => {
                     return Poll::Ready(Err(error.take().expect(OVER)));
                 }
-                StateProjection::First { drive, settling, walk, again } => {
+                StateProjection::First { drive, settling, served, walk } => {
                     let answer = ready!(drive.poll(cx));
                     let mut settling = settling.take().expect(OVER);
-                    let walk = walk.take().expect(OVER);
-                    let again = again.take();
+                    let served = served.take().expect(OVER);
                     let made = match answer {
                         Ok(response) => {
                             let response = watch(response.map(Either::Own), settling);
-                            if again.is_none() || walk.passes(&response) {
-                                return Poll::Ready(Ok(walk.serve(0, response.map(Body::new))));
+                            if walk.is_none() || passes(&response) {
+                                return Poll::Ready(Ok(served.with(response)));
                             }
                             Made::new(0, response)
                         }
@@ -134,18 +133,18 @@ where
                             let (error, attempt) = (error.into(), settling.attempt().clone());
                             attempt.failed(&error);
                             settling.settle();
-                            if again.is_none() {
+                            if walk.is_none() {
                                 return Poll::Ready(Err(error));
                             }
                             Made::failed(0, attempt, error)
                         }
                     };
-                    (made, walk, again)
+                    let mut walk = walk.take().expect("whoever has none has returned");
+                    walk.trail = served.trail;
+                    (made, walk)
                 }
             };
-            let service = again.expect("whoever has none has returned");
-            let future = Box::pin(walk.go_on(service, made));
-            state.set(State::Elsewhere { future });
+            state.set(State::Elsewhere { future: Box::pin(walk.go_on(made)) });
         }
     }
 }

@@ -18,7 +18,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Body, Handle, NoRoute, ResponseFuture, Route,
+    Body, Handle, NoRoute, ResponseFuture, Route, Served,
     lease::Lease,
     other::Other,
     roster::{Entry, Roster},
@@ -214,9 +214,23 @@ where
         let could_move = call.is_held() && !is_bound;
         let has_next = could_move && roster.has_next(call, &journey, &standings);
         let is_plain = first == 0 && roster.entries[0].route.is_plain(call);
-        let way = if has_next {
+        let walk = |way, is_new, trail| {
+            let (service, attempt) = (self.inner.clone(), attempt.clone());
+            let (roster, others) = (roster.clone(), self.others.clone());
+            Walk { roster, others, service, attempt, is_new, journey, trail, way }
+        };
+        if !has_next && !is_plain {
+            return ResponseFuture::elsewhere(walk(Way::Once(Some(request)), true, trail), first);
+        }
+        let (walk, request) = if has_next {
             match Replay::of(request) {
-                Ok((replay, request)) => Way::Replay { replay, first: is_plain.then_some(request) },
+                Ok((replay, request)) => {
+                    let way = Way::Replay(replay);
+                    if !is_plain {
+                        return ResponseFuture::elsewhere(walk(way, true, trail), first);
+                    }
+                    (Some(Box::new(walk(way, false, Vec::new()))), request)
+                }
                 Err(error) => {
                     let error = error.into();
                     attempt.failed(&error);
@@ -224,21 +238,15 @@ where
                 }
             }
         } else {
-            Way::Once(Some(request))
+            (None, request)
         };
-        let (roster, others) = (roster.clone(), self.others.clone());
-        let mut walk = Walk::new(roster, others, attempt, journey, trail, way);
-        if !is_plain {
-            return ResponseFuture::elsewhere(walk, self.inner.clone(), first);
-        }
-        let Some(request) = walk.first() else { unreachable!("it was put there above") };
-        let attempt = walk.attempt.clone();
-        attempt.send(walk.roster.entries[0].errand(has_next));
+        let entry = &roster.entries[0];
+        attempt.send(entry.errand(has_next));
+        let served = Served { route: entry.route.name.clone(), trail };
         // There before the service is called: a panic gives it back.
-        let settling = Settling::new(attempt, Lease::new(walk.roster.clone(), 0, None));
-        let again = has_next.then(|| self.inner.clone());
+        let settling = Settling::new(attempt, Lease::new(roster.clone(), 0, None));
         let drive = Drive::start(&mut self.inner, request);
-        ResponseFuture::first(drive, settling, walk, again)
+        ResponseFuture::first(drive, settling, served, walk)
     }
 }
 

@@ -38,22 +38,24 @@ const MOST_OF_AN_ERROR: usize = 64 * 1024;
 const LONGEST_FOR_AN_ERROR: Duration = Duration::from_secs(1);
 
 /// The way of one call.
-pub(super) struct Walk<B> {
+pub(super) struct Walk<S, B> {
     pub(super) roster: Arc<Roster>,
-    others: Others<B>,
+    pub(super) others: Others<B>,
+    /// For the first route, where the way may come by.
+    pub(super) service: S,
     /// That of the request as it came.
     pub(super) attempt: Attempt,
-    journey: Journey,
-    trail: Vec<Visit>,
-    way: Way<B>,
     /// Whether no attempt was made yet.
-    is_new: bool,
+    pub(super) is_new: bool,
+    pub(super) journey: Journey,
+    pub(super) trail: Vec<Visit>,
+    pub(super) way: Way<B>,
 }
 
 /// What requests are made of.
 pub(super) enum Way<B> {
-    /// The request as it came, as often as it takes; for the first time perhaps that itself.
-    Replay { replay: Replay, first: Option<Request<B>> },
+    /// The request as it came, as often as it takes.
+    Replay(Replay),
     /// The request as it came: it goes nowhere else.
     Once(Option<Request<B>>),
 }
@@ -65,45 +67,29 @@ struct Failure {
     sent: bool,
 }
 
-impl<B> Walk<B> {
-    pub(super) fn new(
-        roster: Arc<Roster>,
-        others: Others<B>,
-        attempt: Attempt,
-        journey: Journey,
-        trail: Vec<Visit>,
-        way: Way<B>,
-    ) -> Self {
-        Self { roster, others, attempt, journey, trail, way, is_new: true }
+impl Served {
+    /// Goes with this answer.
+    #[inline(always)]
+    pub(super) fn with<R>(
+        self,
+        mut response: Response<observe::Body<Either<R>, Lease>>,
+    ) -> Response<Body<R>>
+    where
+        R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        response.body().attempt().call().report(&Event::Served { served: &self });
+        response.extensions_mut().insert(self);
+        response.map(Body::new)
     }
+}
 
+impl<S, B> Walk<S, B> {
     fn call(&self) -> &Call {
         self.attempt.call()
     }
 
-    /// The request as it came, for the first route.
-    pub(super) fn first(&mut self) -> Option<Request<B>> {
-        self.is_new = false;
-        match &mut self.way {
-            Way::Replay { first: request, .. } | Way::Once(request) => request.take(),
-        }
-    }
-
-    /// Whether an answer may go as it is: it is no error, and somebody below has held it.
-    pub(super) fn passes<R, G>(&self, response: &Response<observe::Body<R, G>>) -> bool
-    where
-        R: http_body::Body,
-        G: observe::Guard,
-    {
-        !is_error(response) && was_held(response.body().attempt())
-    }
-
     /// This is the answer, of this route.
-    pub(super) fn serve<R>(
-        mut self,
-        route: usize,
-        mut response: Response<Body<R>>,
-    ) -> Response<Body<R>>
+    fn serve<R>(mut self, route: usize, mut response: Response<Body<R>>) -> Response<Body<R>>
     where
         R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
@@ -117,7 +103,7 @@ impl<B> Walk<B> {
     }
 
     /// This is the error, if several routes have part in it with what happened on each.
-    pub(super) fn tell(self, source: BoxError) -> BoxError {
+    fn tell(self, source: BoxError) -> BoxError {
         if self.trail.len() < 2 {
             return source;
         }
@@ -164,13 +150,13 @@ impl<B> Walk<B> {
     }
 }
 
-impl<B> Walk<B>
+impl<S, B> Walk<S, B>
 where
     B: http_body::Body<Data = Bytes> + From<Bytes> + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
     /// Begins with this route.
-    pub(super) async fn begin<S, R>(mut self, mut service: S, first: usize) -> Answer<R>
+    pub(super) async fn begin<R>(mut self, first: usize) -> Answer<R>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -178,12 +164,12 @@ where
         R: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        let made = self.make(&mut service, first).await;
-        self.go_on(service, made).await
+        let made = self.make(first).await;
+        self.go_on(made).await
     }
 
     /// A route has answered; and so on.
-    pub(super) async fn go_on<S, R>(mut self, mut service: S, mut made: Made<R>) -> Answer<R>
+    pub(super) async fn go_on<R>(mut self, mut made: Made<R>) -> Answer<R>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -203,7 +189,7 @@ where
                 Ok(next) => {
                     let is_better = failure.sent || real.is_none();
                     real = made.kept().filter(|_| is_better).or(real);
-                    made = self.make(&mut service, next).await;
+                    made = self.make(next).await;
                 }
                 Err(reason) => {
                     if let Some(reason) = reason {
@@ -222,7 +208,7 @@ where
     }
 
     /// Makes an attempt on this route, or on the next for which the request can be changed.
-    async fn make<S, R>(&mut self, service: &mut S, mut route: usize) -> Made<R>
+    async fn make<R>(&mut self, mut route: usize) -> Made<R>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
@@ -248,7 +234,7 @@ where
         let mut settling = Settling::new(attempt.clone(), lease);
         let answer = match route.checked_sub(1) {
             None => {
-                let answer = when_ready(service.clone(), request).await;
+                let answer = when_ready(self.service.clone(), request).await;
                 answer.map(|response| response.map(Either::Own))
             }
             Some(other) => {
@@ -271,7 +257,7 @@ where
         let roster = self.roster.clone();
         let (call, entry) = (self.attempt.call(), &roster.entries[route]);
         let (mut parts, bytes, unread) = match &mut self.way {
-            Way::Replay { replay, .. } => {
+            Way::Replay(replay) => {
                 let request: Request<Bytes> = replay.request(self.attempt.clone())?;
                 let (parts, bytes) = request.into_parts();
                 (parts, Some(bytes), None)
@@ -302,7 +288,7 @@ where
             (true, false) => self.attempt.becomes(call),
             (false, _) => self.attempt.at_call(call),
         };
-        let has_next = matches!(self.way, Way::Replay { .. })
+        let has_next = matches!(self.way, Way::Replay(_))
             && roster.has_next(self.attempt.call(), &self.journey, &roster.standings());
         attempt.send(entry.errand(has_next));
         request.extensions_mut().insert(attempt.clone());
@@ -418,6 +404,15 @@ where
         Poll::Ready(())
     })
     .await;
+}
+
+/// Whether an answer may go as it is: it is no error, and somebody below has held it.
+#[inline(always)]
+pub(super) fn passes<R>(response: &Response<observe::Body<Either<R>, Lease>>) -> bool
+where
+    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    !is_error(response) && was_held(response.body().attempt())
 }
 
 /// Whether a layer below has held the answer until it may go, or nobody can read it.
