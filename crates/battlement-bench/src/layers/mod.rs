@@ -68,8 +68,9 @@ fn nine() -> Stack {
     Stack::openai().rate_limit(limits).concurrency(places)
 }
 
-/// A route as in every stack: something on it holds an answer until it may go.
-const ROUTE: &str = "a route (call + finish + observe)";
+/// A route as in every stack: something on it keeps the account of the call, and something holds an answer until
+/// it may go.
+const ROUTE: &str = "a route (call, retry, finish, observe)";
 
 /// A fallback over that route, which serves every call.
 fn over_a_route(routes: usize, first: Route) -> impl Calls {
@@ -78,6 +79,7 @@ fn over_a_route(routes: usize, first: Route) -> impl Calls {
     ServiceBuilder::new()
         .layer(CallLayer::new().provider(Provider::OpenAi))
         .layer(layer.build().expect("names that differ"))
+        .layer(RetryLayer::new())
         .layer(FinishLayer::new())
         .layer(ObserveLayer::new())
         .service(Bare)
@@ -93,6 +95,7 @@ fn not_taken(bench: &mut Bench) {
     let scenario = Scenario::new("layers/fallback", "a fallback that is not taken", work, &());
     let route = ServiceBuilder::new()
         .layer(CallLayer::new().provider(Provider::OpenAi))
+        .layer(RetryLayer::new())
         .layer(FinishLayer::new())
         .layer(ObserveLayer::new())
         .service(Bare);

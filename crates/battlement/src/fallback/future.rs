@@ -15,7 +15,8 @@ use tower_service::Service;
 use super::{
     Either, Served,
     lease::Lease,
-    walk::{Answer, Made, Walk, passes},
+    made::{Answer, Made, passes},
+    walk::Walk,
 };
 use crate::{
     drive::Drive,

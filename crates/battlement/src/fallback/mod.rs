@@ -39,7 +39,8 @@
 //! # What is changed about a request
 //!
 //! What the route says, byte for byte, and nothing else: address, headers, model, output cap, members that are
-//! left out. A key never goes to an address that it was not meant for. All routes speak the dialect of
+//! left out. A key never goes along to another [base](Route::base), so say where a route leads by that, and not by the base of
+//! the stack that it is. All routes speak the dialect of
 //! the call: requests and answers are not translated, and a route that says that it speaks
 //! [another](Route::dialect) is left out.
 //!
@@ -145,6 +146,7 @@ mod body;
 mod future;
 mod layer;
 mod lease;
+mod made;
 mod other;
 mod roster;
 mod route;

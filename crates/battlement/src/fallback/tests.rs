@@ -231,6 +231,11 @@ async fn a_silent_route_costs_its_time_and_no_more() {
     assert_eq!(case.told.events()[..4], told);
     let verdict = response.extensions().get::<Attempt>().unwrap().verdict().unwrap().clone();
     assert!(verdict.is_success());
+
+    // Whoever is only slow is waited for.
+    let case = Case::new(Provider::new([Answer::ok().head_after(4 * SECOND)]), provider("+"));
+    case.call(request()).await.unwrap();
+    assert_eq!(case.calls(), [1, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,20 +261,13 @@ async fn after_the_first_word_the_caller_is_told() {
 #[tokio::test(start_paused = true)]
 async fn an_overflow_goes_to_a_larger_window_only() {
     let window = |context| Capabilities { context: Some(context), ..Capabilities::default() };
-    let layer = |windows: [u64; 3]| {
-        let providers = windows.map(|_| provider("+"));
-        let [small, same, large] = &providers;
-        let builder = FallbackLayer::builder(Route::new("small").capabilities(window(windows[0])))
-            .route(Route::new("same").capabilities(window(windows[1])), stack().layer(same.clone()))
-            .route(
-                Route::new("large").capabilities(window(windows[2])),
-                stack().layer(large.clone()),
-            );
-        let _first_overflows = small;
-        (builder.build().unwrap(), providers)
-    };
-    let (layer, [_, same, large]) = layer([8_000, 8_000, 100_000]);
-    let small = provider("c");
+    let route = |name: &str, context| Route::from(name).capabilities(window(context));
+    let (small, same, large) = (provider("c"), provider("+"), provider("+"));
+    let layer = FallbackLayer::builder(route("small", 8_000))
+        .route(route("same", 8_000), stack().layer(same.clone()))
+        .route(route("large", 100_000), stack().layer(large.clone()))
+        .build()
+        .unwrap();
     let response = layer.layer(stack().layer(small.clone())).oneshot(request()).await.unwrap();
     let served = response.extensions().get::<Served>().unwrap();
     assert_eq!(served.source(), Source::Fallback("large"));

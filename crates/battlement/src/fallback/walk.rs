@@ -1,41 +1,32 @@
 //! From route to route, until one has served the call.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::sync::Arc;
 
 use battlement_core::{
-    Code, Signals, Verdict,
     attempts::Role,
     budget::Purpose,
     fallback::{Journey, Then},
 };
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::time::timeout;
 use tower_service::Service;
 
 use super::{
-    Body, Either, Exhausted, Served, Visit, Why, layer::Others, lease::Lease, other::when_ready,
+    Body, Either, Exhausted, Served, Visit, Why,
+    layer::Others,
+    lease::Lease,
+    made::{Answer, Failure, Made},
+    other::when_ready,
     roster::Roster,
 };
 use crate::{
-    call::{Attempt, Call, Place, Unreadable, take_bytes},
+    call::{Attempt, Call, Unreadable, take_bytes},
     clock::now,
-    error::{BoxError, explain, no_answer},
+    error::BoxError,
     events::Event,
-    finish::{Action, Policy},
-    observe::{self, Settling, judge, watch},
+    observe::{Settling, watch},
     retry::{replay::Replay, ticket::tokens, why},
 };
-
-/// What the caller gets.
-pub(super) type Answer<R> = Result<Response<Body<R>>, BoxError>;
-
-/// How much of an answer is held that nobody below has held, until there is output; as in `finish`.
-const MOST_HELD: usize = 1 << 20;
-
-/// How much of an error is read to learn what it means, and for how long; as in `retry`.
-const MOST_OF_AN_ERROR: usize = 64 * 1024;
-const LONGEST_FOR_AN_ERROR: Duration = Duration::from_secs(1);
 
 /// The way of one call.
 pub(super) struct Walk<S, B> {
@@ -58,29 +49,6 @@ pub(super) enum Way<B> {
     Replay(Replay),
     /// The request as it came: it goes nowhere else.
     Once(Option<Request<B>>),
-}
-
-/// What became of an attempt on a route.
-struct Failure {
-    code: Code,
-    /// Whether anything was sent, or may have been.
-    sent: bool,
-}
-
-impl Served {
-    /// Goes with this answer.
-    #[inline(always)]
-    pub(super) fn with<R>(
-        self,
-        mut response: Response<observe::Body<Either<R>, Lease>>,
-    ) -> Response<Body<R>>
-    where
-        R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-    {
-        response.body().attempt().call().report(&Event::Served { served: &self });
-        response.extensions_mut().insert(self);
-        response.map(Body::new)
-    }
 }
 
 impl<S, B> Walk<S, B> {
@@ -112,7 +80,12 @@ impl<S, B> Walk<S, B> {
     }
 
     /// The next route, unless there is a reason to go nowhere.
-    fn next(&mut self, from: usize, failure: &Failure) -> Result<usize, Option<&'static str>> {
+    fn next(
+        &mut self,
+        from: usize,
+        failure: &Failure,
+        attempt: &Attempt,
+    ) -> Result<usize, Option<&'static str>> {
         let (call, roster) = (self.attempt.call(), &self.roster);
         if call.deadline().is_past(now()) {
             return Err(Some("deadline"));
@@ -122,6 +95,15 @@ impl<S, B> Walk<S, B> {
         let next = next.ok_or("routes").map_err(Some)?;
         let tokens = tokens(call.facts());
         call.ledger().check(Role::Fallback, tokens).map_err(|refused| Some(why(refused)))?;
+        // The account learns of an attempt that nobody has claimed when its answer is dropped.
+        if failure.sent && !attempt.is_counted() {
+            if !call.is_repeatable() {
+                return Err(Some("not_repeatable"));
+            }
+            if call.ledger().attempts_left() < 2 {
+                return Err(Some("attempts"));
+            }
+        }
         if let Some(budget) = roster.budget.as_ref().filter(|_| failure.sent) {
             // It is spent for good: the attempt is made at once.
             let _spent = budget
@@ -185,7 +167,11 @@ where
             }
             let Some(failure) = made.weigh().await else { break };
             let moves = self.note(made.route, &failure, &made.attempt);
-            match if moves { self.next(made.route, &failure) } else { Err(None) } {
+            let next = match moves {
+                true => self.next(made.route, &failure, &made.attempt),
+                false => Err(None),
+            };
+            match next {
                 Ok(next) => {
                     let is_better = failure.sent || real.is_none();
                     real = made.kept().filter(|_| is_better).or(real);
@@ -307,127 +293,4 @@ where
         let standings = roster.standings();
         roster.choose(self.attempt.call(), &mut self.journey, &standings, &mut self.trail)
     }
-}
-
-/// An attempt that was made on a route.
-pub(super) struct Made<R>
-where
-    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    route: usize,
-    /// The one that was answered.
-    attempt: Attempt,
-    answer: Answer<R>,
-}
-
-impl<R> Made<R>
-where
-    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    pub(super) fn new(route: usize, response: Response<observe::Body<Either<R>, Lease>>) -> Self {
-        let attempt = response.body().attempt().clone();
-        Self { route, attempt, answer: Ok(response.map(Body::new)) }
-    }
-
-    pub(super) fn failed(route: usize, attempt: Attempt, error: BoxError) -> Self {
-        Self { route, attempt, answer: Err(error) }
-    }
-
-    /// What it failed with, if it did. As much of the answer is read as that takes.
-    async fn weigh(&mut self) -> Option<Failure> {
-        let response = match &mut self.answer {
-            Ok(response) => response,
-            Err(error) => return Some(Failure::of(error)),
-        };
-        let (attempt, code) = (&self.attempt, |verdict: &Verdict| verdict.code());
-        let code = if is_error(response) {
-            let limit = attempt.call().deadline().within(LONGEST_FOR_AN_ERROR, now());
-            let limit = limit.remaining(now()).unwrap_or(LONGEST_FOR_AN_ERROR);
-            let _in_time = timeout(limit, hold(response, |bytes| bytes >= MOST_OF_AN_ERROR)).await;
-            let facts = attempt.call().facts();
-            attempt.verdict().map_or_else(
-                || {
-                    let (status, headers) = (response.status(), response.headers());
-                    code(&judge(facts, status, headers, response.body().held.data()))
-                },
-                code,
-            )
-        } else if was_held(attempt) {
-            None
-        } else {
-            hold(response, |bytes| bytes >= MOST_HELD || has_begun(attempt)).await;
-            let verdict = attempt.verdict().filter(|_| response.body().held.is_whole());
-            verdict
-                .filter(|verdict| Policy::default().action(verdict) == Action::Fail)
-                .and_then(code)
-        };
-        code.map(|code| Failure { code, sent: true })
-    }
-
-    /// What can be returned later without holding a connection for it.
-    fn kept(mut self) -> Option<Self> {
-        if let Ok(response) = &mut self.answer {
-            let held = &mut response.body_mut().held;
-            held.release();
-            if !held.is_whole() {
-                return None;
-            }
-        }
-        Some(self)
-    }
-}
-
-impl Failure {
-    fn of(error: &BoxError) -> Self {
-        match explain(error) {
-            Some(explanation) => Self { code: explanation.code, sent: explanation.sent },
-            None => {
-                let code = Verdict::no_answer(no_answer(error)).code();
-                Self { code: code.unwrap_or(Code::Disconnected), sent: true }
-            }
-        }
-    }
-}
-
-/// Reads an answer until this is enough of it, or it is whole.
-async fn hold<R>(response: &mut Response<Body<R>>, is_enough: impl Fn(usize) -> bool)
-where
-    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    poll_fn(|cx| {
-        let held = &mut response.body_mut().held;
-        while !held.is_whole() && !is_enough(held.bytes()) {
-            if held.poll_more(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(())
-    })
-    .await;
-}
-
-/// Whether an answer may go as it is: it is no error, and somebody below has held it.
-#[inline(always)]
-pub(super) fn passes<R>(response: &Response<observe::Body<Either<R>, Lease>>) -> bool
-where
-    R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    !is_error(response) && was_held(response.body().attempt())
-}
-
-/// Whether a layer below has held the answer until it may go, or nobody can read it.
-fn was_held(attempt: &Attempt) -> bool {
-    attempt.has_passed(Place::Finish) || attempt.progress().is_unread()
-}
-
-/// Whether a stream has output, and no error with it. Other answers are waited for.
-fn has_begun(attempt: &Attempt) -> bool {
-    let signals = attempt.progress().signals();
-    attempt.call().facts().stream
-        && signals.contains(Signals::OUTPUT)
-        && !signals.contains(Signals::ERROR)
-}
-
-fn is_error<R>(response: &Response<R>) -> bool {
-    response.status().is_client_error() || response.status().is_server_error()
 }

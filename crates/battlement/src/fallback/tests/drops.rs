@@ -105,6 +105,25 @@ async fn a_whole_answer_without_a_retry_is_in_the_account() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_without_a_retry_that_is_not_whole_counts() {
+    let hanging = || Provider::new([Answer::error(503, "overloaded").then_hang()]);
+    for (options, calls) in [
+        (Options::default().attempts(1), 0),
+        (Options::default().attempts(2), 1),
+        (Options::default().repeatable(false), 0),
+    ] {
+        let (a, b) = (hanging(), hanging());
+        let layer = FallbackLayer::builder("a").route("b", b.clone()).build().unwrap();
+        let mut request = request();
+        request.extensions_mut().insert(options);
+        let response = layer.layer(a.clone()).oneshot(request).await.unwrap();
+        assert_eq!((a.arrived().len(), b.arrived().len()), (1, calls));
+        drop(response);
+        assert_eq!((a.alive(), b.alive()), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_route_without_finish_is_held_until_it_says_something() {
     // Nothing that is of no use leaves: empty, cut, an error inside of a stream.
     let error = "data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";
