@@ -124,13 +124,14 @@ async fn a_reset_before_the_head_is_an_error_that_says_so() {
 #[tokio::test]
 async fn what_breaks_before_the_first_word_is_tried_again() {
     let events = delta("Hi") + &finish();
-    let good = vec![stream_head(), chunk(&events), last_chunk("")];
-    let scripts = vec![vec![Act::Reset], vec![stream_head(), last_chunk("")], good];
-    let (address, seen) = upstream::raw(scripts).await;
-    let response = stack!(http1()).oneshot(request(address)).await.unwrap();
-    let attempt = response.extensions().get::<Attempt>().unwrap().clone();
-    assert_eq!(text(response).await.unwrap(), events);
-    assert_eq!((attempt.call().attempts(), seen.requests()), (3, 3));
+    for broken in [vec![Act::Reset], vec![stream_head(), last_chunk("")]] {
+        let good = vec![stream_head(), chunk(&events), last_chunk("")];
+        let (address, seen) = upstream::raw(vec![broken, good]).await;
+        let response = stack!(http1()).oneshot(request(address)).await.unwrap();
+        let attempt = response.extensions().get::<Attempt>().unwrap().clone();
+        assert_eq!(text(response).await.unwrap(), events);
+        assert_eq!((attempt.call().attempts(), seen.requests()), (2, 2));
+    }
 }
 
 #[tokio::test]

@@ -6,14 +6,15 @@ use crate::{Result, metadata::Metadata};
 
 /// Our crates that a crate may depend on. Packages not named here, such as tests and benchmarks, may
 /// depend on all of these, and nothing on them.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("battlement-core", &[]),
     ("battlement", &["battlement-core"]),
     ("battlement-redis", &["battlement-core", "battlement"]),
     ("battlement-sim", &["battlement-core"]),
+    ("battlement-lab", &["battlement-core", "battlement", "battlement-sim"]),
     (
         "battlement-gateway",
-        &["battlement-core", "battlement", "battlement-redis", "battlement-sim"],
+        &["battlement-core", "battlement", "battlement-lab", "battlement-redis", "battlement-sim"],
     ),
 ];
 

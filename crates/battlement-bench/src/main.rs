@@ -18,6 +18,7 @@ mod machine;
 mod read;
 mod report;
 mod request;
+mod sim;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
@@ -60,6 +61,11 @@ const FAMILIES: &[Family] = &[
         name: "request",
         purpose: "reading requests: what every call needs to know",
         run: request::run,
+    },
+    Family {
+        name: "sim",
+        purpose: "the simulated provider: calls in memory, answers over a socket",
+        run: sim::run,
     },
 ];
 

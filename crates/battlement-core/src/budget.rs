@@ -8,9 +8,9 @@
 //!
 //! So every *first* attempt earns a share of a repetition, and every repetition is paid for, be it
 //! a retry, a hedge or a fallback at the same provider. What is not spent is forgotten by half
-//! every minute, except for a small reserve. This works at one call in ten seconds (the reserve
-//! pays for two retries, then every tenth call for one) as at ten thousand in one (there is about
-//! a minute's worth of the share for a burst). Finagle's budget, and tower's after it, adds ten
+//! every half minute, except for a small reserve. This works at one call in ten seconds (the reserve
+//! pays for a retry, then every tenth call for one) as at ten thousand in one (there is about
+//! three quarters of a minute's worth of the share for a burst). Finagle's budget, and tower's after it, adds ten
 //! retries a second whatever the load: at the rates of LLM calls that is no limit at all.
 //!
 //! An optional second ledger counts tokens, or money in a small unit: the retry of a long prompt
@@ -33,10 +33,9 @@
 //! };
 //!
 //! let now = Instant::now();
-//! let budget = Budget::new(&Config::default(), now)?; // 10 %, and a reserve of 2.
+//! let budget = Budget::new(&Config::default(), now)?; // 10 %, and a reserve of 1.
 //! let retry = Purpose::Retry(Trouble::Overloaded);
 //!
-//! assert!(budget.withdraw(retry, 0, now).is_ok());
 //! assert!(budget.withdraw(retry, 0, now).is_ok());
 //! assert_eq!(budget.withdraw(retry, 0, now).unwrap_err(), Refused::Attempts);
 //! for _first_attempt in 0..11 {

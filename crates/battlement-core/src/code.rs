@@ -280,6 +280,10 @@ table! {
     RequestUnreadable "llm.local.request", Caller, "none: returned to the caller",
         "The body of the request could not be read from whoever makes it.",
         "Look at the error of the body that comes with this one: mostly a client that went away during its upload.";
+    Unsendable "llm.local.unsendable", Caller, "none: returned to the caller",
+        "The client does not send a request like this one: it names no host, or asks for what the client does not do.",
+        "Look at the error of the client that comes with this one. A path without a host needs a base address, as `stack` \
+         has it.";
     AnswerTooLong "llm.local.answer_too_long", Caller, "finish",
         "The answer was to be held until its end, and became longer than may be held.",
         "Raise the bound set in `finish`, lower the output budget, or let answers pass from their first output on.";

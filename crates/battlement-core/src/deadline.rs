@@ -88,6 +88,17 @@ impl Deadline {
         self.at.is_some_and(|at| at <= now)
     }
 
+    /// Until when it makes sense to wait for a turn, if an answer takes as long as `needed`; never less than half of
+    /// what is left, since some answers are quicker.
+    ///
+    /// Whoever waits to the last second and goes out then takes a turn from somebody who could still be
+    /// answered. Where calls queue for longer than they have time, first come, first served, they all do that.
+    pub fn latest_start(self, needed: Duration, now: Instant) -> Option<Instant> {
+        let at = self.at?;
+        let left = at.saturating_duration_since(now);
+        Some(now + left.saturating_sub(needed).max(left / 2))
+    }
+
     /// Whether an attempt that `needed` time can start after this `wait`, and when it would.
     ///
     /// A wait that cannot be expressed as an instant ends in [`TooLate`] even without a deadline.

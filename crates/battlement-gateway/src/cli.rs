@@ -15,9 +15,9 @@ use crate::explain::{header, status};
 #[derive(Debug, Parser)]
 #[command(name = "battlement", version)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; the demo if it is not said.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// What the program can do.
@@ -29,6 +29,74 @@ pub enum Command {
     /// What became of the call, whose fault it is, whether it may be sent again and when, what it
     /// cost, and what to do.
     Explain(Explain),
+
+    /// Show in ten seconds what goes wrong without it
+    ///
+    /// A thousand calls through a provider that misbehaves on purpose, in simulated time: a client as
+    /// people have it beside the stack. What is shown is measured, and the same for the same seed.
+    Demo(Demo),
+
+    /// Show how an outage outlasts its cause, and what prevents that
+    ///
+    /// Lets callers of every kind loose on providers of every kind under simulated time, makes something
+    /// go wrong for a while, and looks whether it passes: for what SDKs, gateways and tower do, and for
+    /// the layers of this project, whole and one by one taken away. Ends with status 1 when a
+    /// figure that has to hold does not, and nobody knows why.
+    Lab(Lab),
+}
+
+/// What `battlement demo` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// How many calls are made
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub calls: u32,
+
+    /// Where chance begins; the same number gives the same scoreboard
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Show it so many times as fast as it is; if left out, so that it takes some seconds
+    #[arg(long, conflicts_with = "instant", value_parser = speed)]
+    pub speed: Option<f64>,
+
+    /// Show the scoreboard at once
+    #[arg(long)]
+    pub instant: bool,
+
+    /// Write the numbers to this file, too; with `-`, to standard output and nothing else
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { calls: 1000, seed: 1, speed: None, instant: false, json: None }
+    }
+}
+
+/// What `battlement lab` is told.
+#[derive(Args, Debug)]
+pub struct Lab {
+    /// The set that takes less than a minute; what is done unless told otherwise
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+
+    /// Every provider, load, trigger and policy, with three seeds
+    #[arg(long)]
+    pub full: bool,
+
+    /// What all chance is drawn from; the same number gives the same results
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write pictures to this directory, as SVG
+    #[arg(long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
 }
 
 /// What `battlement explain` is told: a file or a manifest, and what is known besides.
@@ -77,4 +145,9 @@ fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {
 
 fn providers() -> impl clap::builder::TypedValueParser<Value = Provider> {
     PossibleValuesParser::new(Provider::ALL.map(Provider::as_str)).try_map(|name| name.parse())
+}
+
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let speed = text.parse().map_err(|_| "not a number")?;
+    if (0.1..=1e6).contains(&speed) { Ok(speed) } else { Err("not between 0.1 and 1000000") }
 }

@@ -4,10 +4,12 @@
 //! and talks to people.
 
 pub mod cli;
+mod demo;
 mod error;
 mod explain;
+mod lab;
 
-pub use error::CannotWrite;
+pub use error::{CannotWrite, Missed, UnwrittenFile};
 
 use cli::{Cli, Command};
 
@@ -15,10 +17,14 @@ use cli::{Cli, Command};
 ///
 /// # Errors
 ///
-/// [`CannotWrite`] when the output could not be written; anything else is the input's fault, and
+/// [`CannotWrite`] or [`UnwrittenFile`] when output could not be written, [`Missed`] when the lab has found what
+/// should not be; anything else is the input's fault, and
 /// the chain of causes names the thing that is wrong.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
-        Command::Explain(arguments) => explain::run(arguments),
+        Some(Command::Explain(arguments)) => explain::run(arguments),
+        Some(Command::Demo(arguments)) => demo::run(arguments),
+        Some(Command::Lab(arguments)) => lab::run(arguments),
+        None => demo::run(&cli::Demo::default()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use battlement_gateway::{CannotWrite, cli::Cli};
+use battlement_gateway::{CannotWrite, Missed, UnwrittenFile, cli::Cli};
 use clap::Parser as _;
 
 /// The input is wrong; clap uses the same for a wrong command line.
@@ -14,7 +14,10 @@ fn main() -> ExitCode {
     if unwritten.is_some_and(CannotWrite::reader_left) {
         return ExitCode::SUCCESS;
     }
-    let code = if unwritten.is_some() { ExitCode::FAILURE } else { ExitCode::from(BAD_INPUT) };
+    let is_failure = unwritten.is_some()
+        || error.downcast_ref::<Missed>().is_some()
+        || error.downcast_ref::<UnwrittenFile>().is_some();
+    let code = if is_failure { ExitCode::FAILURE } else { ExitCode::from(BAD_INPUT) };
     // Not `eprintln!`, which panics when nobody reads the errors either.
     let _written = writeln!(std::io::stderr(), "error: {error:#}");
     code

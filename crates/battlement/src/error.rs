@@ -104,7 +104,25 @@ impl crate::call::Unreadable {
 
 /// What the first error of ours in the chain says about itself.
 pub(crate) fn explain(error: &BoxError) -> Option<Explanation<'_>> {
-    chain(&**error).find_map(explain_one)
+    chain(&**error).find_map(|error| explain_one(error).or_else(|| unsendable(error)))
+}
+
+/// What a client says of a request that it does not even begin to send. It will not send the next one
+/// like it either, which says nothing about the provider.
+fn unsendable<'a>(error: &(dyn error::Error + 'static)) -> Option<Explanation<'a>> {
+    let mut is_unsendable = false;
+    #[cfg(feature = "hyper-util")]
+    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+        // There is no other way to ask: these are the kinds `UserAbsoluteUriRequired` and the like.
+        is_unsendable |= error.to_string().starts_with("client error (User");
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        is_unsendable |= error.is_builder();
+    }
+    let _none = error;
+    is_unsendable
+        .then(|| Explanation { retryable: false, ..Explanation::rejected(Code::Unsendable, None) })
 }
 
 /// The code of an error that one of our layers made instead of sending the request.
@@ -243,7 +261,7 @@ impl ErrorKind {
             }
             Code::InvalidKey | Code::MissingKey | Code::AccessDenied => Self::Unauthorized,
             Code::InvalidRequest | Code::ModelUnavailable | Code::Abandoned => Self::Request,
-            Code::RequestUnreadable => Self::Internal,
+            Code::RequestUnreadable | Code::Unsendable => Self::Internal,
             _ => Self::Upstream,
         }
     }

@@ -113,6 +113,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         if let Some(frame) = self.frames.pop_front() {
+            if self.frames.is_empty() {
+                // Nothing is held from here on, which may be for long.
+                self.frames = VecDeque::new();
+            }
             return Poll::Ready(Some(Ok(frame)));
         }
         match &mut self.rest {

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mutate;
 pub mod oracle;
 pub mod requests;
+pub mod script;
 
 use battlement_core::{Dialect, End, Provider};
 use http::StatusCode;

@@ -1,13 +1,18 @@
 //! How many calls to have running at once, learned from what comes back.
 //!
 //! Nobody is told how many concurrent calls an account may have; one finds out by being refused. So
-//! the limit grows while calls succeed and is cut when the provider says that it is too much: 429,
-//! 503, 529, or no first token in time. Response times are no signal here: they are made of the
+//! the limit grows while calls succeed and is cut when the provider says that it is too much: 503,
+//! 529, a 429 that does not name a limit of requests or tokens, or no first token in time. Response times are no signal here: they are made of the
 //! length of the answer, so limiters built on their gradient (Vegas, Gradient2) do not transfer.
 //!
 //! - **One cut for one overload.** What is refused together counts once: only a call admitted after
 //!   the last cut can cause another, as in TCP, and not before an epoch is over, which is the usual
 //!   time to a first token and at least [`Config::epoch`].
+//! - **Waiting is a sign, length is not.** When a call has said nothing for half of the time that it has, for twice
+//!   as long as usual, and nobody who came after it was answered either, then it is not long, it is kept waiting
+//!   behind others, and what is sent now is answered too late. Then the limit begins anew, from
+//!   [`Config::min`]. Waiting that leaves enough time is no sign: nothing is gained if a call waits here
+//!   and not at the provider.
 //! - **No growth on credit.** The limit rises only while at least half of it is in use. A limit that
 //!   rises on quiet nights says nothing in the morning.
 //! - **Growth** doubles in the time of a first token until the first cut; then it is CUBIC (RFC 9438) or
@@ -34,7 +39,10 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 pub use config::{Config, Growth, InvalidConfig};
 
@@ -58,17 +66,36 @@ pub struct Adaptive {
     /// The last sign of a call that was good, or of life at all.
     last_good: Instant,
     last_used: Instant,
-    /// The usual time to a first token.
+    /// The usual time to a first token, and from how many calls it is known.
     first_token: Duration,
+    learned: u32,
+    /// Whether the limit begins anew after calls were kept waiting.
+    was_stalled: bool,
+    /// Calls that have said nothing, and neither has any that was admitted after them.
+    silent: VecDeque<Silent>,
+    admitted: u64,
+}
+
+/// A call that has said nothing.
+#[derive(Clone, Copy, Debug)]
+struct Silent {
+    number: u64,
+    cuts: u64,
+    since: Instant,
+    /// How long it may be kept waiting; `None` if it has all the time.
+    patience: Option<Duration>,
 }
 
 /// Permission for one call, given back through [`Adaptive::release`].
 #[must_use = "a permit that is not released is in flight for ever"]
 #[derive(Debug)]
 pub struct Permit {
+    number: u64,
     cuts: u64,
     since: Instant,
     has_spoken: bool,
+    /// Whether it was the only one when it was admitted.
+    is_alone: bool,
 }
 
 /// What a call says about the load.
@@ -103,22 +130,27 @@ const MEDIAN_STEP: f64 = 0.05;
 /// An epoch is no longer than this, however slow the model.
 const LONGEST_EPOCH: Duration = Duration::from_secs(60);
 
+/// Which part of its time a call may be kept waiting. As long as answers come in time, it does not matter
+/// whether calls wait here or at the provider.
+const PATIENCE: u32 = 2;
+/// How many who came later have to be waiting for longer than usual.
+const WITNESSES: usize = 2;
+/// From how many calls it is known what is usual.
+const ENOUGH: u32 = 20;
+
 impl Signal {
     /// What an outcome says about the load.
     ///
     /// A 500 or a broken stream is trouble, but not a sign of too many calls; that is the
-    /// breaker's business. Nor is an account without money.
+    /// breaker's business. Nor is an account without money, or a limit that is said to be one of requests or tokens
+    /// in a minute: fewer at once are as many in a minute. A rate limit that is not named may be one of calls at
+    /// once.
     pub const fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Finished(FinishClass::InsufficientResource) => Self::Overload,
             Outcome::Finished(FinishClass::Timeout | FinishClass::Aborted) => Self::Neutral,
             Outcome::Finished(_) => Self::Good,
-            Outcome::Failed(
-                ErrorClass::RateLimitRequests
-                | ErrorClass::RateLimitTokens
-                | ErrorClass::RateLimitOther
-                | ErrorClass::Overloaded,
-            ) => Self::Overload,
+            Outcome::Failed(ErrorClass::RateLimitOther | ErrorClass::Overloaded) => Self::Overload,
             Outcome::Failed(_) | Outcome::Cut | Outcome::Corrupt | Outcome::Abandoned => {
                 Self::Neutral
             }
@@ -146,33 +178,64 @@ impl Adaptive {
             last_good: now,
             last_used: now,
             first_token: config.epoch,
+            learned: 0,
+            was_stalled: false,
+            silent: VecDeque::new(),
+            admitted: 0,
         })
     }
 
-    /// Asks to make one call.
+    /// Asks to make one call that has all the time.
     ///
     /// # Errors
     ///
     /// When as many as allowed are in flight.
     pub fn admit(&mut self, now: Instant) -> Result<Permit, Full> {
+        self.admit_until(None, now)
+    }
+
+    /// Asks to make one call whose answer is of use until then.
+    ///
+    /// # Errors
+    ///
+    /// When as many as allowed are in flight.
+    pub fn admit_until(&mut self, deadline: Option<Instant>, now: Instant) -> Result<Permit, Full> {
         let pause = now.saturating_duration_since(self.last_used);
         if self.in_flight == 0 && pause >= self.config.idle {
             self.restart();
         }
         self.last_used = self.last_used.max(now);
+        self.look_for_stall(now);
         if self.in_flight >= self.limit() {
             return Err(Full { in_flight: self.in_flight, limit: self.limit() });
         }
         self.in_flight += 1;
-        Ok(Permit { cuts: self.cuts, since: now, has_spoken: false })
+        self.admitted = self.admitted.wrapping_add(1);
+        let (number, cuts) = (self.admitted, self.cuts);
+        let patience = deadline.map(|at| at.saturating_duration_since(now) / PATIENCE);
+        self.silent.push_back(Silent { number, cuts, since: now, patience });
+        let is_alone = self.in_flight == 1;
+        Ok(Permit { number, cuts, since: now, has_spoken: false, is_alone })
     }
 
     /// The first content of the answer has arrived: there was room for the call.
     pub fn first_content(&mut self, permit: &mut Permit, now: Instant) {
         if !permit.has_spoken {
             permit.has_spoken = true;
-            self.learn(now.saturating_duration_since(permit.since));
-            self.grow(permit, now);
+            // Those before it are long, and not kept waiting.
+            while self.silent.front().is_some_and(|silent| silent.number <= permit.number) {
+                self.silent.pop_front();
+            }
+            self.look_for_stall(now);
+            let took = now.saturating_duration_since(permit.since);
+            if permit.is_alone && self.was_stalled {
+                // It has waited for nobody of ours, so perhaps answers have become longer.
+                self.first_token = self.first_token.max((self.first_token + took) / 2);
+            }
+            if !self.is_stalled(now) {
+                self.learn(took);
+                self.grow(permit, now);
+            }
         }
     }
 
@@ -180,7 +243,7 @@ impl Adaptive {
     pub fn overdue(&mut self, permit: &mut Permit, now: Instant) {
         if !permit.has_spoken {
             permit.has_spoken = true;
-            self.cut(permit, now);
+            self.cut(permit.cuts, now);
         }
     }
 
@@ -189,8 +252,11 @@ impl Adaptive {
         match signal {
             Signal::Good => self.first_content(&mut permit, now),
             // It may be refused in the middle of its answer, too.
-            Signal::Overload => self.cut(&permit, now),
-            Signal::Neutral => {}
+            Signal::Overload => self.cut(permit.cuts, now),
+            Signal::Neutral => self.look_for_stall(now),
+        }
+        if let Ok(at) = self.silent.binary_search_by_key(&permit.number, |silent| silent.number) {
+            self.silent.remove(at);
         }
         self.in_flight = self.in_flight.saturating_sub(1);
         self.last_used = self.last_used.max(now);
@@ -215,6 +281,11 @@ impl Adaptive {
         self.in_flight
     }
 
+    /// How long a call usually takes until it says something; `None` until a few have.
+    pub fn usual(&self) -> Option<Duration> {
+        (self.learned >= ENOUGH).then_some(self.first_token)
+    }
+
     /// How often the limit was cut.
     pub fn cuts(&self) -> u64 {
         self.cuts
@@ -224,11 +295,35 @@ impl Adaptive {
         f64::from(self.config.min.get())
     }
 
-    fn cut(&mut self, permit: &Permit, now: Instant) {
+    /// Whether calls are kept waiting until they are of no use: for a good part of their time and longer than
+    /// usual, and it is not that they are long, since none that came after them has said anything either.
+    fn is_stalled(&self, now: Instant) -> bool {
+        let (Some(first), Some(witness)) = (self.silent.front(), self.silent.get(WITNESSES)) else {
+            return false;
+        };
+        let waited = |silent: &Silent| now.saturating_duration_since(silent.since);
+        let enough = first.patience.map(|patience| patience.max(self.first_token * 2));
+        self.learned >= ENOUGH
+            && enough.is_some_and(|enough| waited(first) >= enough)
+            && waited(witness) >= self.first_token
+    }
+
+    /// Starts anew when calls are kept waiting.
+    fn look_for_stall(&mut self, now: Instant) {
+        let is_new = self.silent.front().is_some_and(|first| first.cuts == self.cuts);
+        if is_new && self.is_stalled(now) {
+            self.cut(self.cuts, now);
+            self.limit = self.min();
+            self.is_searching = true;
+            self.was_stalled = true;
+        }
+    }
+
+    fn cut(&mut self, seen: u64, now: Instant) {
         let epoch = self.first_token.clamp(self.config.epoch, LONGEST_EPOCH.max(self.config.epoch));
         let is_recent =
             self.last_cut.is_some_and(|last| now.saturating_duration_since(last) < epoch);
-        if permit.cuts != self.cuts || is_recent {
+        if seen != self.cuts || is_recent {
             return;
         }
         // Cut below the last peak: others want room as well, so leave them some (RFC 9438, 4.7).
@@ -264,6 +359,7 @@ impl Adaptive {
             }
         };
         self.limit = self.limit.max(target.min(f64::from(self.config.max.get())));
+        self.was_stalled &= self.limit < self.min() + 2.0;
     }
 
     fn cubic(&self) -> f64 {
@@ -272,9 +368,14 @@ impl Adaptive {
     }
 
     fn learn(&mut self, first_token: Duration) {
-        let factor =
-            if first_token > self.first_token { 1.0 + MEDIAN_STEP } else { 1.0 - MEDIAN_STEP };
-        let moved = self.first_token.mul_f64(factor);
+        // The first ones move it far, or it would be known after a hundred calls only.
+        let step = MEDIAN_STEP.max(1.0 / f64::from(self.learned + 1));
+        self.learned = self.learned.saturating_add(1).min(ENOUGH);
+        let moved = match (self.learned, first_token > self.first_token) {
+            (1, _) => first_token,
+            (_, true) => self.first_token.mul_f64(1.0 + step).min(first_token),
+            (_, false) => self.first_token.mul_f64(1.0 - step).max(first_token),
+        };
         self.first_token = moved.clamp(Duration::from_millis(1), LONGEST_EPOCH);
     }
 }

@@ -198,3 +198,60 @@ fn what_outcomes_say_about_the_load() {
     check(Outcome::Failed(ErrorClass::QuotaExhausted), Signal::Neutral);
     check(Outcome::Abandoned, Signal::Neutral);
 }
+
+/// Calls with a minute each, one a second, at a provider that takes its time.
+fn crowd(limit: &mut Adaptive, now: Instant, count: u32) -> Vec<Permit> {
+    let admit = |call| {
+        let at = now + SECOND * call;
+        limit.admit_until(Some(at + 60 * SECOND), at).unwrap()
+    };
+    (0..count).map(admit).collect()
+}
+
+#[test]
+fn who_is_kept_waiting_makes_it_begin_anew() {
+    let check = |first: Option<usize>, waits: u32, expected: u32| {
+        let mut now = start();
+        let mut limit = Adaptive::new(Config::default(), now).unwrap();
+        converse(&mut limit, &mut now, &[5 * SECOND; 40]);
+        converse_together(&mut limit, &mut now);
+        let before = limit.limit();
+        assert!(before > 4, "{before}");
+        let mut permits = crowd(&mut limit, now, 4);
+        now += SECOND * waits;
+        if let Some(first) = first {
+            // An answer to one of them.
+            limit.release(permits.remove(first), Signal::Good, now);
+        }
+        let _asked = limit.admit_until(Some(now + 60 * SECOND), now);
+        let expected = if expected == 0 { before } else { expected };
+        assert!(limit.limit().abs_diff(expected) <= 1, "{first:?} {waits}: {}", limit.limit());
+    };
+    check(None, 29, 0);
+    check(None, 30, 1);
+    // Who came first was answered: the others have waited as long, or nearly.
+    check(Some(0), 31, 1);
+    // Who came last was answered: the others are just long.
+    check(Some(3), 31, 0);
+}
+
+/// Several at once, so that the limit grows.
+fn converse_together(limit: &mut Adaptive, now: &mut Instant) {
+    for _ in 0..4 {
+        let permits: Vec<_> = (0..limit.limit()).map(|_| limit.admit(*now).unwrap()).collect();
+        *now += 5 * SECOND;
+        permits.into_iter().for_each(|permit| limit.release(permit, Signal::Good, *now));
+    }
+}
+
+#[test]
+fn who_has_all_the_time_may_be_kept_waiting() {
+    let mut now = start();
+    let mut limit = Adaptive::new(Config::default(), now).unwrap();
+    converse(&mut limit, &mut now, &[SECOND; 40]);
+    let before = limit.limit();
+    let _permits: Vec<_> = (0..4).map(|_| limit.admit(now).unwrap()).collect();
+    now += 3600 * SECOND;
+    let _full = limit.admit(now);
+    assert_eq!(limit.limit(), before);
+}

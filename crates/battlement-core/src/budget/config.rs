@@ -20,11 +20,12 @@ pub struct Config {
     /// it keeps a provider recoverable up to nine tenths of its capacity.
     pub share: f64,
     /// Repetitions that are there from the beginning and never forgotten, so that a client with few
-    /// calls can repeat at all. 2 by default. At least the largest of the weights, at most 100; the
+    /// calls can repeat at all. 1 by default: twenty processes of ten calls a minute each, with 2, send a
+    /// third more at once when everything begins to fail. At least the largest of the weights, at most 100; the
     /// reserves of all processes together should stay below the share of a minute's calls.
     pub reserve: f64,
-    /// In what time half of what is above the reserve is forgotten, from ten seconds to an hour. A
-    /// minute by default: a burst may spend what some 90 seconds have earned.
+    /// In what time half of what is above the reserve is forgotten, from ten seconds to an hour. 30 s by
+    /// default: the worst minute then spends what some 45 seconds before it have earned, and its own share.
     pub half_life: Duration,
     /// What a repetition counts.
     pub weights: Weights,
@@ -79,15 +80,16 @@ impl Purpose {
 /// What a repetition counts, from 0.01 to 100.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// 1: cheap for the provider, but a dead network should not be hammered either.
+    /// 0.5: the provider sees nothing of it, but a dead network should not be hammered either.
     pub unsent: f64,
-    /// 0.35, the proportion that the AWS SDKs use: a rejection by a limiter costs the provider little.
+    /// 1: a rejection costs the provider little, but some count it against the limit all the same, and then
+    /// three for one keep an account over its limit that uses nine tenths of it.
     pub rate_limit: f64,
     /// 1.
     pub overloaded: f64,
     /// 1.
     pub broken: f64,
-    /// 2: the provider may still be at work on the first one.
+    /// 1: there is no more than one for a call.
     pub silent: f64,
     /// 1.
     pub hedge: f64,
@@ -113,11 +115,11 @@ impl Weights {
 impl Default for Weights {
     fn default() -> Self {
         Self {
-            unsent: 1.0,
-            rate_limit: 0.35,
+            unsent: 0.5,
+            rate_limit: 1.0,
             overloaded: 1.0,
             broken: 1.0,
-            silent: 2.0,
+            silent: 1.0,
             hedge: 1.0,
             fallback: 1.0,
         }
@@ -128,8 +130,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             share: 0.1,
-            reserve: 2.0,
-            half_life: Duration::from_secs(60),
+            reserve: 1.0,
+            half_life: Duration::from_secs(30),
             weights: Weights::default(),
             cost: None,
         }

@@ -22,7 +22,8 @@ fn flat() -> Weights {
 }
 
 fn budget(share: f64, reserve: f64, start: Instant) -> Budget {
-    let config = Config { share, reserve, weights: flat(), ..Config::default() };
+    let half_life = 60 * SECOND;
+    let config = Config { share, reserve, half_life, weights: flat(), ..Config::default() };
     Budget::new(&config, start).unwrap()
 }
 
@@ -80,7 +81,8 @@ fn a_burst_may_spend_what_a_minute_has_earned() {
 fn weights_count() {
     let now = start();
     let count = |purpose| {
-        let config = Config { reserve: 3.5, ..Config::default() };
+        let weights = Weights { rate_limit: 0.35, silent: 2.0, ..Weights::default() };
+        let config = Config { reserve: 3.5, weights, ..Config::default() };
         let budget = Budget::new(&config, now).unwrap();
         (0..NEVER_ENDING).take_while(|_| budget.withdraw(purpose, 0, now).is_ok()).count()
     };
@@ -97,7 +99,7 @@ fn weights_count() {
 fn both_ledgers_have_to_agree() {
     let now = start();
     let cost = Some(Cost { share: 0.1, reserve: 1000 });
-    let config = Config { cost, weights: flat(), ..Config::default() };
+    let config = Config { cost, reserve: 2.0, weights: flat(), ..Config::default() };
     let budget = Budget::new(&config, now).unwrap();
     assert_eq!(budget.withdraw(RETRY, 1001, now).unwrap_err(), Refused::Cost);
     let full = Balance { attempts: 2.0, cost: Some(1000.0) };
@@ -188,8 +190,8 @@ fn settings_out_of_range_are_named() {
     check(|config| config.cost = Some(Cost { share: 0.1, reserve: MOST_COST }), "");
     check(|config| config.reserve = 101.0, "a reserve of 101 is not between 0.01 and 100");
     let weight = "a weight of 2 for Retry(Silent) is not between 0.01 and the reserve of 1";
-    check(|config| config.reserve = 1.0, weight);
-    let weight = "a weight of 0 for Hedge is not between 0.01 and the reserve of 2";
+    check(|config| config.weights.silent = 2.0, weight);
+    let weight = "a weight of 0 for Hedge is not between 0.01 and the reserve of 1";
     check(|config| config.weights.hedge = 0.0, weight);
     let half_life = "a half-life of 9s is not between ten seconds and an hour";
     check(|config| config.half_life = 9 * SECOND, half_life);

@@ -118,3 +118,20 @@ proptest! {
         prop_assert!(now <= started + limit);
     }
 }
+
+#[test]
+fn who_waits_keeps_time_for_the_answer() {
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    let check = |left: u32, needed: u32, expected: u32| {
+        let found = Deadline::at(now + second * left).latest_start(second * needed, now);
+        assert_eq!(found, Some(now + second * expected), "{left} {needed}");
+    };
+    check(60, 0, 60);
+    check(60, 14, 46);
+    check(60, 40, 30);
+    check(10, 1_000, 5);
+    check(0, 5, 0);
+    assert_eq!(Deadline::NEVER.latest_start(second, now), None);
+}

@@ -86,7 +86,8 @@ fn a_hedge_needs_time_to_be_of_use() {
 fn both_budgets_have_to_agree() {
     let now = start();
     let mut hedge = learned(Config::default(), now);
-    let budget = Budget::new(&budget::Config::default(), now).unwrap();
+    let config = budget::Config { reserve: 2.0, ..budget::Config::default() };
+    let budget = Budget::new(&config, now).unwrap();
     let before = budget.balance(now);
     let permit = hedge.fire(&good(), &budget, 0, now).unwrap();
     assert_eq!(hedge.fire(&good(), &budget, 0, now).unwrap_err(), Reason::Share);

@@ -12,6 +12,8 @@ use super::block::{Skip, StringEnd, passed_end};
 
 /// The longest event that is kept.
 const LONGEST: usize = 1024;
+/// In what steps there is room for it.
+const ROOM: usize = 64;
 /// How many places may differ; further ones are compared like the rest.
 const MOST_HOLES: usize = 16;
 
@@ -60,7 +62,10 @@ impl Template {
     /// Keeps the event that has just been read.
     pub(crate) fn keep(&mut self, event: &[u8]) {
         self.event.clear();
-        self.event.reserve(LONGEST);
+        // With a little more than it takes, since the next one to be kept is often longer by a digit.
+        if self.event.capacity() < event.len() {
+            self.event.reserve_exact(event.len().next_multiple_of(ROOM));
+        }
         self.event.extend_from_slice(event);
         std::mem::swap(&mut self.holes, &mut self.found);
     }

@@ -39,7 +39,8 @@ fn nothing_to_explain_is_an_error_without_a_command_line_too() {
         json: false,
         manifest: None,
     };
-    let error = battlement_gateway::run(&Cli { command: Command::Explain(arguments) }).unwrap_err();
+    let error =
+        battlement_gateway::run(&Cli { command: Some(Command::Explain(arguments)) }).unwrap_err();
     assert!(error.to_string().starts_with("nothing to explain"), "{error}");
 }
 

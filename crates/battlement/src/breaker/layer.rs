@@ -55,6 +55,12 @@ impl BreakerLayer {
         self
     }
 
+    /// Draws the [open times](breaker::OpenTime::jitter) from this seed, so that a run can be repeated.
+    pub fn seed(self, seed: u64) -> Self {
+        self.circuits.lock().random = Seeded(seed);
+        self
+    }
+
     /// The circuits, to look at them, or to open and close them by hand.
     pub fn circuits(&self) -> &Circuits {
         &self.circuits

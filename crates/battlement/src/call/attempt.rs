@@ -376,7 +376,10 @@ impl Attempt {
         let mut verdict = verdict();
         if verdict.outcome == Outcome::Abandoned {
             if let Some(failure) = &mut verdict.failure {
-                failure.code = this.abandoned();
+                // Who gives an answer up for a reason of its own says which.
+                if failure.code == Code::Abandoned {
+                    failure.code = this.abandoned();
+                }
             }
         }
         if this.0.ending.set((Ending::Verdict(verdict), now())).is_ok() {
@@ -393,6 +396,19 @@ impl Attempt {
         if this.0.ending.set((Ending::Unsent(code), now())).is_ok() {
             this.call().report(&Event::Rejected { code });
         }
+    }
+
+    /// We give the answer up, for this reason, which says nothing about the provider. To be said
+    /// before the answer is dropped.
+    pub(crate) fn give_up(&self, code: Code) {
+        self.conclude(|| {
+            let mut verdict = Verdict::abandoned();
+            verdict.has_output = self.has_output();
+            if let Some(failure) = &mut verdict.failure {
+                failure.code = code;
+            }
+            verdict
+        });
     }
 
     /// What it is called when an attempt is dropped: it may be us who left.

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, LazyLock},
     task::{Context, Poll, Waker, ready},
+    time::Instant,
 };
 
 use battlement_core::{
@@ -17,11 +18,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header::ACCEPT_ENCODING, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Attempt, Call, read::Reading};
+use super::{Attempt, Call, Options, deadline, read::Reading};
 use crate::{
+    clock::now,
+    deadline::Exceeded,
     drive::Drive,
     error::BoxError,
     events::{Event, Observer},
@@ -180,16 +184,23 @@ impl Settings {
     }
 }
 
-/// Makes a call of a request.
-fn begin<B>(request: &mut Request<B>, body: Option<&Bytes>, settings: &Settings) {
-    let call = Call::read(request, body, settings);
+/// Makes a call of a request that came at this moment.
+fn begin<B>(
+    request: &mut Request<B>,
+    body: Option<&Bytes>,
+    settings: &Settings,
+    started: Instant,
+) -> Attempt {
+    let call = Call::read(request, body, settings, started);
     if !settings.keep_encoding {
         if let Some(encoding) = request.headers_mut().get_mut(ACCEPT_ENCODING) {
             *encoding = HeaderValue::from_static("identity");
         }
     }
     call.report(&Event::Started { size: body.map(Bytes::len) });
-    request.extensions_mut().insert(Attempt::new(call));
+    let attempt = Attempt::new(call);
+    request.extensions_mut().insert(attempt.clone());
+    attempt
 }
 
 impl<S, B> Service<Request<B>> for Reads<S>
@@ -221,7 +232,7 @@ where
         }
         let settings = Settings::of(&self.settings);
         if request.body().size_hint().exact().is_none_or(|size| size > settings.most_body) {
-            begin(&mut request, None, settings);
+            begin(&mut request, None, settings, now());
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }
         let (parts, body) = request.into_parts();
@@ -229,7 +240,7 @@ where
         match reading.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(bytes)) => {
                 let mut request = Request::from_parts(parts, B::from(bytes.clone()));
-                begin(&mut request, Some(&bytes), settings);
+                begin(&mut request, Some(&bytes), settings, now());
                 ResponseFuture::calling(Drive::start(&mut self.inner, request))
             }
             Poll::Ready(Err(error)) => {
@@ -238,7 +249,12 @@ where
             Poll::Pending => {
                 let clone = self.inner.clone();
                 let service = mem::replace(&mut self.inner, clone);
-                let unread = Unread { service, parts, reading, settings: self.settings.clone() };
+                let started = now();
+                let options = parts.extensions.get::<Options>();
+                let deadline = deadline(options, settings, started).instant();
+                let sleep = deadline.map(|at| Box::pin(sleep_until(at.into())));
+                let settings = self.settings.clone();
+                let unread = Unread { service, parts, reading, settings, started, sleep };
                 ResponseFuture { state: State::Reading { unread: Some(Box::new(unread)) } }
             }
         }
@@ -276,6 +292,20 @@ struct Unread<S, B> {
     parts: Parts,
     reading: Reading<B>,
     settings: Option<Arc<Settings>>,
+    started: Instant,
+    /// Until the deadline of the call, which an upload takes its time of.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S, B> Unread<S, B> {
+    /// The time is over, and the body is not there.
+    fn late(self) -> BoxError {
+        let mut request = Request::from_parts(self.parts, ());
+        let attempt = begin(&mut request, None, Settings::of(&self.settings), self.started);
+        let error = Exceeded::at_once(&attempt).into();
+        attempt.failed(&error);
+        error
+    }
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -306,12 +336,18 @@ where
                     return Poll::Ready(Err(error.take().expect("polled after it was over")));
                 }
                 StateProjection::Reading { unread } => {
-                    let reading = &mut unread.as_mut().expect("there until it is read").reading;
-                    let bytes = ready!(reading.poll(cx))?;
-                    let unread = unread.take().expect("there until it is read");
-                    let Unread { service, parts, settings, .. } = *unread;
+                    const THERE: &str = "there until it is read";
+                    let Unread { reading, sleep, .. } = &mut **unread.as_mut().expect(THERE);
+                    let Poll::Ready(bytes) = reading.poll(cx) else {
+                        let Some(sleep) = sleep else { return Poll::Pending };
+                        ready!(sleep.as_mut().poll(cx));
+                        return Poll::Ready(Err(unread.take().expect(THERE).late()));
+                    };
+                    let Unread { service, parts, settings, started, .. } =
+                        *unread.take().expect(THERE);
+                    let bytes = bytes?;
                     let mut request = Request::from_parts(parts, B::from(bytes.clone()));
-                    begin(&mut request, Some(&bytes), Settings::of(&settings));
+                    begin(&mut request, Some(&bytes), Settings::of(&settings), started);
                     Drive::owned(service, request)
                 }
             };

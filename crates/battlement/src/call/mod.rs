@@ -8,7 +8,7 @@
 //! concern all calls.
 //!
 //! The body is read if its length is known and within [`CallLayer::most_body`]: a body from memory
-//! costs no copy and no wait, one that is still on its way in is waited for. A body of unknown
+//! costs no copy and no wait, one that is still on its way in is waited for, until the deadline of the call. A body of unknown
 //! length passes through unread: then only the address and the headers tell about the call, and it is
 //! not repeated.
 //!
@@ -55,6 +55,8 @@ mod layer;
 mod options;
 mod order;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::Attempt;
 pub(crate) use attempt::{Errand, Progress};
@@ -123,7 +125,12 @@ struct State {
 
 impl Call {
     /// What the request and its options tell, if `body` is all of it; without it, what the head does.
-    fn read<B>(request: &Request<B>, body: Option<&Bytes>, settings: &Settings) -> Self {
+    fn read<B>(
+        request: &Request<B>,
+        body: Option<&Bytes>,
+        settings: &Settings,
+        started: Instant,
+    ) -> Self {
         let options = request.extensions().get::<Options>();
         let option = |pick: fn(&Options) -> Option<bool>| options.and_then(pick);
         let bytes = body.map_or(&[][..], |body| body);
@@ -135,15 +142,7 @@ impl Call {
         if let Some(provider) = options.and_then(|options| options.provider).or(settings.provider) {
             facts.provider = provider;
         }
-        let now = now();
         let lane = options.and_then(|options| options.lane).unwrap_or_default();
-        let asked = options.and_then(|options| match (options.deadline, options.time) {
-            (None, None) => None,
-            (deadline, time) => {
-                let deadline = deadline.unwrap_or(Deadline::NEVER);
-                Some(time.map_or(deadline, |time| deadline.within(time, now)))
-            }
-        });
         let repeatable = option(|options| options.repeatable)
             .unwrap_or(!facts.server_state && !facts.server_tools);
         let mut limits = settings.lanes.limits(lane);
@@ -153,8 +152,8 @@ impl Call {
                 .waiting(settings.lanes.terms(lane).waiting);
         }
         Self(Arc::new(State {
-            started: now,
-            deadline: asked.unwrap_or_else(|| settings.lanes.deadline(lane, now)),
+            started,
+            deadline: deadline(options, settings, started),
             lane,
             tenant: options.and_then(|options| options.tenant.clone()),
             credential: Credential::of_request(headers, uri),
@@ -225,7 +224,7 @@ impl Call {
 
     /// What the head of a request tells.
     fn from_head<B>(request: &Request<B>) -> Self {
-        Self::read(request, None, &Settings::default())
+        Self::read(request, None, &Settings::default(), now())
     }
 
     /// What the request asks for.
@@ -314,6 +313,19 @@ impl Call {
             observer.event(self, event);
         }
     }
+}
+
+/// Until when the answer to a call is of use that came at this moment.
+fn deadline(options: Option<&Options>, settings: &Settings, started: Instant) -> Deadline {
+    let asked = options.and_then(|options| match (options.deadline, options.time) {
+        (None, None) => None,
+        (deadline, time) => {
+            let deadline = deadline.unwrap_or(Deadline::NEVER);
+            Some(time.map_or(deadline, |time| deadline.within(time, started)))
+        }
+    });
+    let lane = options.and_then(|options| options.lane).unwrap_or_default();
+    asked.unwrap_or_else(|| settings.lanes.deadline(lane, started))
 }
 
 impl fmt::Debug for Call {

@@ -92,7 +92,8 @@ impl Gate for ConcurrencyLayer {
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
         let (call, Handle { lines, adapts }) = (attempt.call(), &self.handle);
         let line = lines.of(call, now);
-        match line.enter(now, |_permits| ((), waiter(call))) {
+        let deadline = call.deadline().instant();
+        match line.enter(now, |permits| (deadline, waiter(call, permits, now))) {
             Ok(Entered::Now(permit)) => Admitted::Go(Running { line, permit, speaks: !adapts }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine { waiting: Waiting::new(line, seat), adapts: *adapts };

@@ -6,7 +6,7 @@
 //! until the **end of its answer**, not of its head, and lets the others wait.
 //!
 //! The limit is a number that somebody knows, or is found out: it grows while calls succeed and is
-//! cut when the provider says that it is too much, as told in [`battlement_core::adaptive`]. Overload, 429
+//! cut when the provider says that it is too much, as told in [`battlement_core::adaptive`]. Overload, a 429 that names no rate
 //! and 503 are such signs, and so is a first token that does not come in the time that a timeout
 //! inside of this layer allows. Response times are not.
 //!

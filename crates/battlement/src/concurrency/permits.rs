@@ -20,7 +20,8 @@ pub(super) struct Permits {
 impl Supply for Permits {
     type Config = Config;
     type Invalid = InvalidConfig;
-    type Ask = ();
+    /// Until when its answer is of use.
+    type Ask = Option<Instant>;
     type Grant = Permit;
     type Never = std::convert::Infallible;
 
@@ -28,25 +29,27 @@ impl Supply for Permits {
         Ok(Self { limit: Adaptive::new(*config, now)? })
     }
 
-    fn take(&mut self, _ask: &(), now: Instant) -> Result<Permit, NotNow<Self::Never>> {
-        self.limit.admit(now).map_err(|_full| NotNow::Busy)
+    fn take(&mut self, ask: &Self::Ask, now: Instant) -> Result<Permit, NotNow<Self::Never>> {
+        self.limit.admit_until(*ask, now).map_err(|_full| NotNow::Busy)
     }
 
     fn put_back(&mut self, permit: Permit, now: Instant) {
         self.limit.release(permit, Signal::Neutral, now);
     }
 
-    fn never(&mut self, _ask: &(), _now: Instant) -> Option<Self::Never> {
+    fn never(&mut self, _ask: &Self::Ask, _now: Instant) -> Option<Self::Never> {
         None
     }
 
-    fn forecast(&mut self, _now: Instant) -> Option<impl FnMut(&()) -> Option<Instant>> {
-        None::<fn(&()) -> Option<Instant>>
+    fn forecast(&mut self, _now: Instant) -> Option<impl FnMut(&Self::Ask) -> Option<Instant>> {
+        None::<fn(&Self::Ask) -> Option<Instant>>
     }
 }
 
-/// How a call waits: all of them alike.
-pub(super) fn waiter(call: &Call) -> Waiter {
-    let deadline = call.deadline().instant();
+/// How a call waits: all of them alike, and no longer than leaves the time that an answer takes. Who goes out
+/// with a second left keeps a place from those who can still be answered.
+pub(super) fn waiter(call: &Call, permits: &Permits, now: Instant) -> Waiter {
+    let takes = permits.limit.usual().unwrap_or_default() * 2;
+    let deadline = call.deadline().latest_start(takes, now);
     Waiter { class: call.lane(), tenant: call.turn(), cost: 1, deadline }
 }

@@ -40,7 +40,7 @@ impl Exceeded {
     }
 
     /// Before anything was done.
-    pub(super) fn at_once(attempt: &Attempt) -> Self {
+    pub(crate) fn at_once(attempt: &Attempt) -> Self {
         let after = now().saturating_duration_since(attempt.call().started());
         Self { after, sent: false, has_output: false, last: None }
     }

@@ -125,3 +125,26 @@ fn of_sockets() {
     check(io::ErrorKind::ConnectionReset, NoAnswer::Disconnected);
     check(io::ErrorKind::TimedOut, NoAnswer::Overdue(Clock::Total));
 }
+
+#[tokio::test]
+async fn a_request_that_no_client_sends_says_nothing_about_the_provider() {
+    let client: Client<HttpConnector, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build_http();
+    let mut old = Request::post("http://localhost/v1").body(Full::from("{}")).unwrap();
+    *old.version_mut() = http::Version::HTTP_09;
+    let nowhere = Request::post("/v1/chat/completions").body(Full::from("{}")).unwrap();
+    for request in [nowhere, old] {
+        let error = BoxError::from(client.request(request).await.unwrap_err());
+        assert_eq!(local_code(&error), Some(Code::Unsendable), "{error}");
+        let error = Error::from(error);
+        assert_eq!((error.code(), error.is_retryable()), (Code::Unsendable, false));
+        assert_eq!(error.kind().status(), 500);
+    }
+}
+
+#[cfg(feature = "reqwest")]
+#[tokio::test]
+async fn nor_does_one_that_reqwest_does_not_build() {
+    let error = reqwest::Client::new().post("no address").send().await.unwrap_err();
+    assert_eq!(local_code(&error.into()), Some(Code::Unsendable));
+}

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use battlement_core::{FinishClass, Outcome, Signals, Verdict};
+use battlement_core::{Code, FinishClass, Outcome, Signals, Verdict};
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_TYPE, response::Parts};
 use pin_project_lite::pin_project;
@@ -171,7 +171,10 @@ where
             Decided::Ignore => {
                 return Ok(Response::from_parts(self.parts, Body::new(self.body, None)));
             }
-            Decided::TooLong => return Err(TooLong { most: settings.hold.most() }.into()),
+            Decided::TooLong => {
+                self.attempt.give_up(Code::AnswerTooLong);
+                return Err(TooLong { most: settings.hold.most() }.into());
+            }
             Decided::Judge => (None, self.judge(settings)?),
             Decided::Commit => {
                 let attempt = self.attempt.clone();

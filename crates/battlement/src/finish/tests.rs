@@ -342,7 +342,12 @@ async fn nothing_partial_leaves_when_held_until_the_end() {
 
     let provider = Provider::new([cut()]);
     let service = hold(200, Beyond::Fail).layer(provider.clone());
-    let error = service.oneshot(stream_request()).await.unwrap_err();
+    let mut asked = stream_request();
+    let attempt = Attempt::of(&mut asked);
+    let error = service.oneshot(asked).await.unwrap_err();
+    let verdict = attempt.verdict().unwrap();
+    assert_eq!((verdict.outcome, verdict.code()), (Outcome::Abandoned, Some(Code::AnswerTooLong)));
+    assert!(verdict.has_output);
     assert_eq!(error.downcast_ref::<TooLong>().unwrap().most, 200);
     let error = Error::from(error);
     assert_eq!((error.code(), error.is_retryable()), (Code::AnswerTooLong, false));

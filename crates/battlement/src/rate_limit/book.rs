@@ -1,6 +1,6 @@
 //! The ledger, and how long answers are expected to be: what is behind the lock of a line.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use battlement_core::{
     ErrorClass, Outcome, Verdict,
@@ -22,6 +22,8 @@ pub(super) struct Book {
     estimator: Estimator,
     /// Whether output is charged as it is produced.
     streams: bool,
+    /// How long an answer usually takes: about the median, zero if nobody knows.
+    usual: Duration,
 }
 
 /// What a call was let through with.
@@ -30,6 +32,7 @@ pub(super) struct Held {
     /// What it was expected to cost, by what tenants take turns.
     pub(super) cost: u64,
     pub(super) streams: bool,
+    since: Instant,
 }
 
 impl Supply for Book {
@@ -43,13 +46,15 @@ impl Supply for Book {
         let Config { ledger, estimator, queue: _ } = config;
         let streams = ledger.charging.output == Output::AsProduced;
         let ledger = Ledger::new(ledger.clone(), now)?;
-        Ok(Self { ledger, estimator: Estimator::new(*estimator)?, streams })
+        let estimator = Estimator::new(*estimator)?;
+        Ok(Self { ledger, estimator, streams, usual: Duration::ZERO })
     }
 
     fn take(&mut self, estimate: &Estimate, now: Instant) -> Result<Held, NotNow<Refused>> {
         match self.ledger.reserve(estimate, now) {
             Ok(reservation) => {
-                Ok(Held { reservation, cost: self.cost(estimate), streams: self.streams })
+                let (cost, streams) = (self.cost(estimate), self.streams);
+                Ok(Held { reservation, cost, streams, since: now })
             }
             Err(Refused::Wait { until, .. }) => Err(NotNow::Until(until)),
             Err(Refused::TooManyOpen { .. }) => Err(NotNow::Busy),
@@ -80,7 +85,7 @@ impl Supply for Book {
 
 impl Book {
     /// What a call is expected to cost, and how it waits.
-    pub(super) fn ask(&mut self, call: &Call) -> (Estimate, Waiter) {
+    pub(super) fn ask(&mut self, call: &Call, now: Instant) -> (Estimate, Waiter) {
         let facts = call.facts();
         let (output, max_output) = if facts.operation.generates() {
             let maximum = facts.max_output_tokens.map(|most| most.saturating_mul(facts.choices));
@@ -94,9 +99,17 @@ impl Book {
             class: call.lane(),
             tenant: call.turn(),
             cost: self.cost(&estimate),
-            deadline: call.deadline().instant(),
+            deadline: call.deadline().latest_start(self.usual * 2, now),
         };
         (estimate, waiter)
+    }
+
+    fn learn(&mut self, took: Duration) {
+        self.usual = match self.usual {
+            Duration::ZERO => took,
+            usual if took > usual => (usual + usual / 16).min(took),
+            usual => (usual - usual / 16).max(took),
+        };
     }
 
     /// By what tenants take turns. No less than any limit charges, so that the sum of a line bounds its
@@ -111,6 +124,7 @@ impl Book {
         let cost = held.cost;
         self.ledger.settle(held.reservation, actual, now);
         let Actual::Used(usage) = actual else { return 0 };
+        self.learn(now.saturating_duration_since(held.since));
         let call = attempt.call();
         if let Some(output) = usage.output.filter(|_| call.facts().operation.generates()) {
             self.estimator.learn(&kind(call), output);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use battlement_core::{Code, lanes::Lanes, lanes::Terms};
+use battlement_core::{Code, budget, lanes::Lanes, lanes::Terms};
 use tokio::time::Instant;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
@@ -16,13 +16,20 @@ use crate::{
     events::Event,
     finish::FinishLayer,
     rate_limit::{Config, RateLimitLayer},
-    retry::RetryLayer,
+    retry::{Budget, RetryLayer},
     testing::{Answer, Piece, Provider, delta, finish_event, request, stream_request, text},
     timeout::{TimeoutLayer, Timeouts},
 };
 
 fn stack() -> Stack {
     Stack::openai()
+}
+
+/// One that has earned retries.
+fn rich() -> Stack {
+    let config = budget::Config { reserve: 10.0, ..Default::default() };
+    let budget = Budget::new(&config, crate::clock::now()).unwrap();
+    stack().retry(RetryLayer::new().budget(Arc::new(budget)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +55,7 @@ async fn what_failed_is_tried_again_within_its_hint() {
     ];
     let provider = Provider::new(answers);
     let start = Instant::now();
-    let response = stack().layer(provider.clone()).oneshot(request()).await.unwrap();
+    let response = rich().layer(provider.clone()).oneshot(request()).await.unwrap();
     assert_eq!(response.status(), 200);
     let attempt = response.extensions().get::<Attempt>().unwrap().clone();
     text(response).await.unwrap();
@@ -187,7 +194,7 @@ fn doubtful_settings_are_pointed_at() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_with_an_error_status_can_be_made_an_error() {
     let check = async |answer: Answer, code: Option<Code>, attempts: usize| {
-        let service = stack().layer(Provider::new([answer]));
+        let service = rich().layer(Provider::new([answer]));
         let response = service.oneshot(request()).await.unwrap();
         let attempt = response.extensions().get::<Attempt>().unwrap().clone();
         text(response).await.unwrap();

@@ -225,7 +225,7 @@ async fn b2_all_calls_together_stay_within_the_budget() {
         assert_eq!(answer.unwrap().status(), 503);
     }
     let retries = provider.arrived().len() - 200;
-    assert!((15..=22).contains(&retries), "{retries}: at most the reserve of 2, and a tenth");
+    assert!((15..=22).contains(&retries), "{retries}: at most the reserve, and a tenth");
 }
 
 #[tokio::test(start_paused = true)]
