@@ -71,6 +71,8 @@
 //! answer  ◀─ the same way back, frame by frame; at its end everyone is told what it meant
 //! ```
 //!
+//! All of it is one route. [`fallback`] goes over several, each a stack of its own.
+//!
 //! # Which layer when
 //!
 //! | what goes wrong | the layer |

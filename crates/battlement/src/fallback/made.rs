@@ -11,7 +11,7 @@ use super::{Body, Either, Served, lease::Lease};
 use crate::{
     call::{Attempt, Place},
     clock::now,
-    error::{BoxError, explain, no_answer},
+    error::{BoxError, Explanation, explain, no_answer},
     events::Event,
     finish::{Action, Policy},
     observe::{self, judge},
@@ -32,6 +32,8 @@ pub(super) struct Failure {
     pub(super) code: Code,
     /// Whether anything was sent, or may have been.
     pub(super) sent: bool,
+    /// When trying again makes sense, if a rejection says so.
+    retry_after: Option<Duration>,
 }
 
 impl Served {
@@ -102,7 +104,7 @@ where
                 .filter(|verdict| Policy::default().action(verdict) == Action::Fail)
                 .and_then(code)
         };
-        code.map(|code| Failure { code, sent: true })
+        code.map(|code| Failure { code, sent: true, retry_after: None })
     }
 
     /// What can be returned later without holding a connection for it.
@@ -120,13 +122,18 @@ where
 
 impl Failure {
     fn of(error: &BoxError) -> Self {
-        match explain(error) {
-            Some(explanation) => Self { code: explanation.code, sent: explanation.sent },
-            None => {
-                let code = Verdict::no_answer(no_answer(error)).code();
-                Self { code: code.unwrap_or(Code::Disconnected), sent: true }
-            }
+        if let Some(Explanation { code, sent, retry_after, .. }) = explain(error) {
+            return Self { code, sent, retry_after };
         }
+        let code = Verdict::no_answer(no_answer(error)).code().unwrap_or(Code::Disconnected);
+        Self { code, sent: true, retry_after: None }
+    }
+
+    /// Whether the caller learns more from it than from an earlier one: it is an answer, or neither is and it passes
+    /// sooner.
+    pub(super) fn tells_more_than(&self, earlier: &Self) -> bool {
+        let after = |failure: &Self| failure.retry_after.unwrap_or(Duration::MAX);
+        self.sent || !earlier.sent && after(self) <= after(earlier)
     }
 }
 

@@ -119,7 +119,7 @@ impl<S, B> Walk<S, B> {
     /// Takes note of a failure; says whether it moves the call on.
     fn note(&mut self, route: usize, failure: &Failure, attempt: &Attempt) -> bool {
         let entry = &self.roster.entries[route];
-        let Failure { code, sent } = *failure;
+        let Failure { code, sent, .. } = *failure;
         let why = if sent { Why::Failed(code) } else { Why::TurnedAway(code) };
         self.trail.push(Visit { route: entry.route.name.clone(), why });
         if !sent && attempt.is_counted() {
@@ -159,8 +159,8 @@ where
         R: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        // The latest answer that was really given, without the connection that it came on.
-        let mut real: Option<Made<R>> = None;
+        // What the caller is told if nothing better comes, without the connection that it came on.
+        let mut earlier: Option<(Failure, Made<R>)> = None;
         loop {
             if let Way::Once(_) = self.way {
                 break;
@@ -173,15 +173,21 @@ where
             };
             match next {
                 Ok(next) => {
-                    let is_better = failure.sent || real.is_none();
-                    real = made.kept().filter(|_| is_better).or(real);
+                    if earlier.as_ref().is_none_or(|(earlier, _)| failure.tells_more_than(earlier))
+                    {
+                        earlier = made.kept().map(|made| (failure, made)).or(earlier);
+                    }
                     made = self.make(next).await;
                 }
                 Err(reason) => {
                     if let Some(reason) = reason {
                         self.call().report(&Event::GaveUp { reason });
                     }
-                    made = real.filter(|_| !failure.sent).unwrap_or(made);
+                    if let Some((_, earlier)) =
+                        earlier.filter(|(earlier, _)| !failure.tells_more_than(earlier))
+                    {
+                        made = earlier;
+                    }
                     break;
                 }
             }

@@ -137,6 +137,25 @@ async fn keys_cool_down_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_all_turn_a_call_away_the_caller_learns_who_is_back_first() {
+    use battlement_core::lanes::Lane;
+    let account = |wait: u64| {
+        let gate = RetryAfterLayer::new(Default::default()).unwrap();
+        let gate = gate.patience(Lane::Interactive, Duration::ZERO);
+        let key =
+            crate::call::Key { name: Some("gpt-5-mini".into()), ..crate::call::Key::new(OpenAi) };
+        gate.gates().shut(&key, Duration::from_secs(wait));
+        stack().retry_after(gate).layer(provider("+"))
+    };
+    let layer = FallbackLayer::builder("a").route("b", account(7)).route("c", account(50));
+    let error = layer.build().unwrap().layer(account(90)).oneshot(request()).await.unwrap_err();
+    let error = Error::from(error);
+    assert_eq!((error.code(), error.routes().len()), (Code::CoolingDown, 3));
+    let wait = error.retry_after().unwrap();
+    assert!(wait >= 7 * SECOND && wait < 20 * SECOND, "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn routes_that_are_down_take_no_attempts_from_those_that_are_not() {
     // Five circuits are open, and a call has three attempts.
     let open = || {
