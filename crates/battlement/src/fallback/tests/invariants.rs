@@ -34,6 +34,20 @@ fn routes(scripts: &[(String, bool)]) -> (Vec<Provider>, FallbackLayer<Full<Byte
     (providers, builder.build().unwrap(), unused)
 }
 
+#[tokio::test(start_paused = true)]
+async fn r5_what_may_not_be_repeated_goes_to_another_route_only_if_nothing_was_sent() {
+    for (script, calls) in
+        [("5", [1, 0]), ("q", [1, 0]), ("d", [1, 0]), ("s", [1, 0]), ("u", [1, 1])]
+    {
+        let case = Case::new(provider(script), provider("+"));
+        let mut once = request();
+        once.extensions_mut().insert(Options::default().repeatable(false));
+        let _answer = case.call(once).await;
+        assert_eq!(case.calls(), calls, "{script}: {:?}", case.told.events());
+        case.at_rest();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
