@@ -243,6 +243,11 @@ fn g4_settings_out_of_range_are_errors_when_a_layer_is_made() {
 contracts! {
     call: battlement::call::CallLayer::new();
     observe: battlement::observe::ObserveLayer::new();
+    fallback: battlement::fallback::FallbackLayer::builder("first")
+        .route("second", Unready::Failing)
+        .build()
+        .unwrap();
+    fallback_alone: battlement::fallback::FallbackLayer::builder("only").build().unwrap();
     deadline: battlement::deadline::DeadlineLayer::new();
     retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();

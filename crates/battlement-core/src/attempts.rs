@@ -68,6 +68,8 @@ use crate::{Code, Outcome};
 pub struct Ledger {
     limits: Limits,
     begun: u32,
+    /// Attempts that do not count towards the limit.
+    excused: u32,
     /// Attempts that are running, dropped without an end, or ended after they were sent.
     maybe_sent: u32,
     running: u32,
@@ -149,6 +151,7 @@ impl Ledger {
         Self {
             limits,
             begun: 0,
+            excused: 0,
             maybe_sent: 0,
             running: 0,
             committed: false,
@@ -186,7 +189,7 @@ impl Ledger {
         if self.maybe_sent > 0 && !self.limits.repeatable {
             return Err(Refused::NotRepeatable);
         }
-        if self.begun >= self.limits.attempts {
+        if self.attempts_left() == 0 {
             return Err(Refused::Attempts { limit: self.limits.attempts });
         }
         match self.limits.tokens {
@@ -225,6 +228,20 @@ impl Ledger {
         self.waited = waited;
         self.trail.wait(wait);
         Ok(())
+    }
+
+    /// The latest attempt was turned away on our side, and the call goes elsewhere: it does not count
+    /// towards the limit.
+    ///
+    /// Only for whoever asks no route twice. An attempt that may be made again must count, or there
+    /// would be no end.
+    pub fn excuse(&mut self) {
+        self.excused = self.excused.saturating_add(1).min(self.begun);
+    }
+
+    /// How many more attempts there may be.
+    pub const fn attempts_left(&self) -> u32 {
+        self.limits.attempts.saturating_sub(self.begun - self.excused)
     }
 
     /// Output of the model went down to the caller: from here on only a continuation may follow.

@@ -270,6 +270,10 @@ table! {
         "The call was not made, because as many as may are running, for longer than this call can wait.",
         "Check whether answers are read to their end or dropped: a body that is held holds its place. Otherwise raise \
          the limit or lower the load.";
+    NoRoute "llm.local.no_route", Caller, "fallback",
+        "The call was not made, because no route takes it: each is switched off, or cannot do what the request asks for.",
+        "Look at the routes that come with the error, and what each is said to lack. If that is not true, correct the \
+         capabilities set in `fallback`; else add a route that can do it, or switch one on.";
     AttemptsUsed "llm.local.attempts", Caller, "none: returned to the caller",
         "The call was not made, because it has no attempt left, or must not be made again.",
         "Look for whatever makes several attempts at one call on the way here, and let one layer do it.";

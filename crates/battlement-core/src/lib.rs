@@ -18,6 +18,7 @@ pub mod deadline;
 mod dialect;
 pub mod estimator;
 mod failure;
+pub mod fallback;
 mod finish;
 pub mod hedge;
 pub mod hint;

@@ -78,8 +78,9 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, deadline::DeadlineLayer,
-    finish::FinishLayer, observe::ObserveLayer, rate_limit::RateLimitLayer, retry::RetryLayer,
-    retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
+    fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
+    rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
+    timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -93,6 +94,14 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
 
     /// Reads each request once, for all layers below; see [`call`](crate::call).
     fn llm_call(self, layer: CallLayer) -> ServiceBuilder<Stacked<CallLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Goes elsewhere when what is below cannot serve a call; see [`fallback`](crate::fallback).
+    fn llm_fallback<B>(
+        self,
+        layer: FallbackLayer<B>,
+    ) -> ServiceBuilder<Stacked<FallbackLayer<B>, L>> {
         self.over(layer)
     }
 

@@ -21,7 +21,12 @@ use std::{error, fmt, io, time::Duration};
 
 use battlement_core::{Advice, Clock, Code, Fault, NoAnswer, Verdict, attempts::Step};
 
-use crate::{call::Attempt, finish::Unusable, retry::GaveUp};
+use crate::{
+    call::Attempt,
+    fallback::{Exhausted, NoRoute, Visit},
+    finish::Unusable,
+    retry::GaveUp,
+};
 
 /// Any error.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
@@ -78,6 +83,7 @@ macro_rules! ours {
 
 ours! {
     crate::breaker::Rejected,
+    NoRoute,
     crate::call::Unreadable,
     crate::finish::TooLong,
     Unusable,
@@ -135,6 +141,17 @@ fn chain<'a>(
             None => error.source(),
         }
     })
+}
+
+/// The routes that an error tells of.
+fn routes(error: &(dyn error::Error + 'static)) -> Option<Vec<Visit>> {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return (!error.inner.routes.is_empty()).then(|| error.inner.routes.clone());
+    }
+    if let Some(error) = error.downcast_ref::<Exhausted>() {
+        return Some(error.routes.clone());
+    }
+    Some(error.downcast_ref::<NoRoute>()?.routes.clone())
 }
 
 /// What an error of the transport says: whether the request can have been sent, above all.
@@ -226,9 +243,11 @@ impl ErrorKind {
             | Code::TimeoutThroughput
             | Code::ProviderTimeout
             | Code::DeadlineExceeded => Self::Timeout,
-            Code::CircuitOpen | Code::QueueFull | Code::ConcurrencyReached | Code::AttemptsUsed => {
-                Self::Unavailable
-            }
+            Code::CircuitOpen
+            | Code::QueueFull
+            | Code::ConcurrencyReached
+            | Code::AttemptsUsed
+            | Code::NoRoute => Self::Unavailable,
             Code::Truncated
             | Code::ContextWindow
             | Code::Refusal
@@ -276,6 +295,7 @@ struct Inner {
     retryable: bool,
     verdict: Option<Verdict>,
     trail: Vec<Step>,
+    routes: Vec<Visit>,
     source: BoxError,
 }
 
@@ -325,6 +345,11 @@ impl Error {
     /// What was tried, from the first attempt on. Empty if no layer made several.
     pub fn attempts(&self) -> &[Step] {
         &self.inner.trail
+    }
+
+    /// Which routes have failed or were left out, in that order. Empty if there was no choice.
+    pub fn routes(&self) -> &[Visit] {
+        &self.inner.routes
     }
 
     /// [`Error::retry_after`] in the form of the header: whole seconds, rounded up.
@@ -383,6 +408,16 @@ impl From<BoxError> for Error {
             Ok(error) => return *error,
             Err(source) => source,
         };
+        let source = match source.downcast::<Exhausted>() {
+            Ok(exhausted) => {
+                let Exhausted { routes, trail, source } = *exhausted;
+                let mut error = Self::from(source);
+                (error.inner.routes, error.inner.trail) = (routes, trail);
+                return error;
+            }
+            Err(source) => source,
+        };
+        let routes = chain(&*source).find_map(routes).unwrap_or_default();
         let (source, trail) = match source.downcast::<GaveUp>() {
             Ok(gave_up) => (gave_up.source, gave_up.trail),
             Err(source) => {
@@ -400,7 +435,7 @@ impl From<BoxError> for Error {
                 (verdict.code().unwrap_or(Code::Disconnected), None, true, Some(verdict))
             }
         };
-        let inner = Inner { code, retry_after, retryable, verdict, trail, source };
+        let inner = Inner { code, retry_after, retryable, verdict, trail, routes, source };
         Self { inner: Box::new(inner) }
     }
 }

@@ -21,7 +21,10 @@ use std::time::{Duration, Instant};
 use battlement_core::{Clock, Code, Verdict, attempts::Role, backoff::Trouble, breaker::Mode};
 use http::StatusCode;
 
-use crate::call::{Call, Misordered};
+use crate::{
+    call::{Call, Misordered},
+    fallback::{Served, Why},
+};
 
 /// Is told what happens to calls.
 ///
@@ -111,6 +114,27 @@ pub enum Event<'a> {
     GaveUp {
         /// Why not.
         reason: &'static str,
+    },
+    /// A route is left out, as it cannot serve the call.
+    PassedBy {
+        /// Its name.
+        route: &'a str,
+        /// Why it cannot.
+        why: &'a Why,
+    },
+    /// A route has failed, and the call goes to another.
+    FallingBack {
+        /// The one that failed.
+        from: &'a str,
+        /// The one that is next.
+        to: &'a str,
+        /// What it failed with.
+        code: Code,
+    },
+    /// An answer goes to the caller, of one of several routes.
+    Served {
+        /// Which, and why.
+        served: &'a Served,
     },
     /// The provider asked for a wait: nobody goes out before this.
     Cooling {

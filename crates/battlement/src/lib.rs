@@ -71,6 +71,8 @@
 //! answer  ◀─ the same way back, frame by frame; at its end everyone is told what it meant
 //! ```
 //!
+//! All of it is one route. [`fallback`] goes over several, each a stack of its own.
+//!
 //! # Which layer when
 //!
 //! | what goes wrong | the layer |
@@ -83,6 +85,7 @@
 //! | no head, no first word, silence in the middle | [`timeout`] |
 //! | all of it together takes longer than anybody waits | [`deadline`] |
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
+//! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
@@ -137,6 +140,7 @@ pub mod concurrency;
 pub mod deadline;
 pub mod error;
 pub mod events;
+pub mod fallback;
 pub mod finish;
 pub mod gate;
 pub mod observe;

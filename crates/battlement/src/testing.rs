@@ -149,6 +149,7 @@ pub(crate) fn finish_event(reason: &str) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     pub(crate) at: Instant,
+    pub(crate) uri: http::Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -216,7 +217,12 @@ impl Service<Request<Full<Bytes>>> for Provider {
             let at = Instant::now();
             let (parts, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            shared.arrived.lock().unwrap().push(Arrived { at, headers: parts.headers, body });
+            shared.arrived.lock().unwrap().push(Arrived {
+                at,
+                uri: parts.uri,
+                headers: parts.headers,
+                body,
+            });
             sleep(answer.head_after).await;
             assert!(!answer.panics, "as the script says");
             if let Some(kind) = answer.fails {

@@ -16,6 +16,7 @@ use battlement::{
     call::CallLayer,
     concurrency::ConcurrencyLayer,
     deadline::DeadlineLayer,
+    fallback::{FallbackLayer, Route},
     finish::FinishLayer,
     observe::ObserveLayer,
     rate_limit::{Config, RateLimitLayer},
@@ -46,6 +47,7 @@ pub(crate) fn run(bench: &mut Bench) {
     // Whoever has a timer needs a runtime around.
     let _inside = runtime.enter();
     idle(bench);
+    not_taken(bench);
     contended::run(bench, &runtime);
     streamed(bench);
     in_flight::run(bench);
@@ -64,6 +66,49 @@ fn nine() -> Stack {
     let limits = RateLimitLayer::new(limits).expect("in range").per_model();
     let places = ConcurrencyLayer::new(1_000_000).expect("in range").per_model();
     Stack::openai().rate_limit(limits).concurrency(places)
+}
+
+/// A route as in every stack: something on it keeps the account of the call, and something holds an answer until
+/// it may go.
+const ROUTE: &str = "a route (call, retry, finish, observe)";
+
+/// A fallback over that route, which serves every call.
+fn over_a_route(routes: usize, first: Route) -> impl Calls {
+    let names = ["second", "third", "fourth"].into_iter().take(routes);
+    let layer = names.fold(FallbackLayer::builder(first), |layer, name| layer.route(name, Bare));
+    ServiceBuilder::new()
+        .layer(CallLayer::new().provider(Provider::OpenAi))
+        .layer(layer.build().expect("names that differ"))
+        .layer(RetryLayer::new())
+        .layer(FinishLayer::new())
+        .layer(ObserveLayer::new())
+        .service(Bare)
+}
+
+/// Another route is there, and not needed.
+fn not_taken(bench: &mut Bench) {
+    if !bench.wants("layers/fallback") {
+        return;
+    }
+    let work = Work { bytes: 0, unit: Unit::Call, units: 1 };
+    let beyond = Goal::Beyond { of: ROUTE, nanos: 150.0, allocations: 4.0 };
+    let scenario = Scenario::new("layers/fallback", "a fallback that is not taken", work, &());
+    let route = ServiceBuilder::new()
+        .layer(CallLayer::new().provider(Provider::OpenAi))
+        .layer(RetryLayer::new())
+        .layer(FinishLayer::new())
+        .layer(ObserveLayer::new())
+        .service(Bare);
+    let scenario = contender(scenario.goals([beyond]), ROUTE, Role::Floor, route);
+    let plain = over_a_route(1, Route::new("first"));
+    let scenario = contender(scenario, "fallback, not taken", Role::Ours, plain);
+    let three = over_a_route(3, Route::new("first"));
+    let scenario = contender(scenario, "three of them, not taken", Role::Ours, three);
+    let alone = over_a_route(0, Route::new("first"));
+    let scenario = contender(scenario, "nowhere to go", Role::Floor, alone);
+    let model = over_a_route(1, Route::new("first").model("gpt-5"));
+    let scenario = contender(scenario, "the first with another model", Role::Floor, model);
+    bench.measure(scenario);
 }
 
 /// A layer over what is read in any case.

@@ -73,6 +73,23 @@ fn who_may_begin() {
 }
 
 #[test]
+fn what_is_excused_does_not_count() {
+    let mut ledger = Ledger::new(Limits::new(2).unwrap());
+    ledger.excuse();
+    for left in [2, 2, 2] {
+        assert_eq!(ledger.attempts_left(), left);
+        let attempt = ledger.begin(Role::Fallback, None, 0, start()).unwrap();
+        ledger.settle(attempt, Ending::Unsent, start());
+        ledger.excuse();
+    }
+    assert_eq!((ledger.attempts(), ledger.attempts_left()), (3, 2));
+    let _first = ledger.begin(Role::Fallback, None, 0, start()).unwrap();
+    let _second = ledger.begin(Role::Retry, None, 0, start()).unwrap();
+    let refused = ledger.begin(Role::Retry, None, 0, start()).unwrap_err();
+    assert_eq!(refused, Refused::Attempts { limit: 2 });
+}
+
+#[test]
 fn an_uncertain_cost_is_never_given_back() {
     let check = |ending: Option<Ending>, expected| {
         let mut ledger = Ledger::new(Limits::default());

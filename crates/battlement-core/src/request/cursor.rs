@@ -313,6 +313,11 @@ pub(super) fn members<'a>(
 }
 
 impl<'a> Text<'a> {
+    /// Where it begins in the bytes that it was read from, its quote included.
+    pub(super) fn start_in(self, bytes: &[u8]) -> usize {
+        (self.raw.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize + 1)
+    }
+
     /// Calls `read` with the bytes of the text, its escapes resolved, for comparing them to names.
     #[inline]
     pub(super) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {

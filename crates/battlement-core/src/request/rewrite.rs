@@ -29,12 +29,12 @@
 mod habits;
 mod splice;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use http::{Uri, uri::PathAndQuery};
 
 use self::splice::Splicer;
-use super::{NotJson, path};
+use super::{NotJson, cursor, path};
 use crate::{Dialect, Provider};
 
 /// Why a request was left as it was.
@@ -134,6 +134,64 @@ impl Edit<'_> {
         }
         Ok(splicer.finish())
     }
+}
+
+/// The body without the members of these names at its top level; borrowed when there is none.
+///
+/// For what a provider does not take that speaks the same dialect: some refuse a request for a member
+/// that they do not know.
+///
+/// ```
+/// use battlement_core::request::rewrite;
+///
+/// let body = rewrite::without(br#"{"seed": 7, "model": "m", "user": "u"}"#, &["seed", "user"])?;
+/// assert_eq!(&*body, br#"{"model": "m"}"#);
+/// # Ok::<(), rewrite::RewriteError>(())
+/// ```
+///
+/// # Errors
+///
+/// When the body is not a JSON object.
+pub fn without<'b>(
+    body: &'b [u8],
+    names: &[impl AsRef<str>],
+) -> Result<Cow<'b, [u8]>, RewriteError> {
+    // Where each member begins and ends, and whether it goes.
+    let mut members: Vec<(Range<usize>, bool)> = Vec::new();
+    let shape = cursor::members(body, |key, value| {
+        let name = key.decode();
+        let goes = names.iter().any(|named| named.as_ref() == name);
+        members.push((key.start_in(body)..value.end, goes));
+    })?;
+    if shape.is_none() {
+        return Err(RewriteError::NotAnObject { what: "body" });
+    }
+    let (Some(first), Some(last)) = (members.first(), members.last()) else {
+        return Ok(Cow::Borrowed(body));
+    };
+    let kept = members.iter().rposition(|(_, goes)| !goes);
+    let behind = kept.map_or(0, |kept| kept + 1);
+    // Each goes with the comma behind it; those behind all that stay, with the one before.
+    let mut gone: Vec<Range<usize>> = members[..behind]
+        .iter()
+        .zip(&members[1..])
+        .filter(|((_, goes), _)| *goes)
+        .map(|((member, _), (next, _))| member.start..next.start)
+        .collect();
+    if behind < members.len() {
+        gone.push(kept.map_or(first.0.start, |kept| members[kept].0.end)..last.0.end);
+    }
+    if gone.is_empty() {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut out = Vec::with_capacity(body.len());
+    let mut copied = 0;
+    for range in gone {
+        out.extend_from_slice(&body[copied..range.start]);
+        copied = range.end;
+    }
+    out.extend_from_slice(&body[copied..]);
+    Ok(Cow::Owned(out))
 }
 
 /// Puts another model into the path, percent-encoded, and keeps the query.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use battlement_core::{
-    Clock, Code, FinishClass, NoAnswer, Outcome, Phase, Signals, Usage, Verdict,
+    Clock, Code, FinishClass, NoAnswer, Outcome, Phase, Signals, Usage, Verdict, fallback::InPlace,
 };
 use http::Request;
 
@@ -44,8 +44,20 @@ struct State {
     output: AtomicU64,
     /// What the answer is called if nothing more comes: its place in [`FinishClass::ALL`], from one.
     told: AtomicU8,
+    /// Where it goes, if there is a choice.
+    errand: OnceLock<Arc<Errand>>,
     /// And when that was known.
     ending: OnceLock<(Ending, Instant)>,
+}
+
+/// Where an attempt goes, where there are several routes.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    /// The name of the route.
+    pub(crate) route: Arc<str>,
+    /// What is tried again there, if the call could go elsewhere; without limits of this kind if it could
+    /// not.
+    pub(crate) in_place: Option<InPlace>,
 }
 
 /// How an attempt ended.
@@ -55,6 +67,8 @@ enum Ending {
     Unsent(Code),
     /// There was an answer, or there was none.
     Verdict(Verdict),
+    /// It goes on as this one, which knows more about the call.
+    As(Attempt),
 }
 
 /// What an answer has shown so far: all signals in the lowest byte, whether there is a head and whether
@@ -110,6 +124,7 @@ impl Attempt {
             input: AtomicU64::new(0),
             output: AtomicU64::new(0),
             told: AtomicU8::new(0),
+            errand: OnceLock::new(),
             ending: OnceLock::new(),
         };
         Self(Arc::new(state), passed)
@@ -117,12 +132,56 @@ impl Attempt {
 
     /// Another attempt at the same call, on the same way.
     pub(crate) fn again(&self) -> Self {
-        Self::after(self.0.call.clone(), self.1)
+        let again = Self::after(self.0.call.clone(), self.1);
+        if let Some(errand) = self.errand() {
+            again.send(errand.clone());
+        }
+        again
+    }
+
+    /// Another attempt at the same call, of which somebody knows more, or that is made elsewhere.
+    pub(crate) fn at_call(&self, call: Call) -> Self {
+        Self::after(call, self.1)
+    }
+
+    /// It goes on as one at the same call, of which somebody knows more.
+    pub(crate) fn becomes(&self, call: Call) -> Self {
+        let next = self.at_call(call);
+        next.0.counted.store(self.0.counted.load(Ordering::Acquire), Ordering::Release);
+        if let Some(errand) = self.errand() {
+            next.send(errand.clone());
+        }
+        let _over = self.0.ending.set((Ending::As(next.clone()), now()));
+        next
+    }
+
+    /// What it goes on as; itself, if it does not.
+    fn latest(&self) -> &Self {
+        let mut latest = self;
+        while let Some((Ending::As(next), _)) = latest.0.ending.get() {
+            latest = next;
+        }
+        latest
+    }
+
+    /// Sends it to a route.
+    pub(crate) fn send(&self, errand: Arc<Errand>) {
+        let _sent_before = self.0.errand.set(errand);
+    }
+
+    /// Where it goes, if there is a choice.
+    pub(crate) fn errand(&self) -> Option<&Arc<Errand>> {
+        self.0.errand.get()
     }
 
     /// Whether both are about the same call.
     pub(crate) fn is_of_the_call_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0.call.0, &other.0.call.0)
+        self.0.call.is(&other.0.call)
+    }
+
+    /// Whether any request with it has come through the layer at this place.
+    pub(crate) fn has_passed(&self, place: Place) -> bool {
+        Passed(self.0.passed.load(Ordering::Relaxed)).has(place)
     }
 
     /// The attempt that a request belongs to; a new one, with what the head tells, if nobody has
@@ -185,9 +244,9 @@ impl Attempt {
 
     /// What the answer means. `None` before its end, and if the request was never sent.
     pub fn verdict(&self) -> Option<&Verdict> {
-        match &self.0.ending.get()?.0 {
+        match &self.latest().0.ending.get()?.0 {
             Ending::Verdict(verdict) => Some(verdict),
-            Ending::Unsent(_) => None,
+            Ending::Unsent(_) | Ending::As(_) => None,
         }
     }
 
@@ -198,25 +257,30 @@ impl Attempt {
 
     /// When it ended; now, if it has not. One look at the clock is enough for all who settle something.
     pub(crate) fn ended(&self) -> Instant {
-        self.0.ending.get().map_or_else(now, |(_, at)| *at)
+        self.latest().0.ending.get().map_or_else(now, |(_, at)| *at)
     }
 
     /// Whether it is known how it ended.
     pub fn is_over(&self) -> bool {
+        self.latest().is_past()
+    }
+
+    /// Whether it ended, or goes on as another.
+    pub(crate) fn is_past(&self) -> bool {
         self.0.ending.get().is_some()
     }
 
     /// Why the request was turned away on our side, if it was.
     pub fn rejection(&self) -> Option<Code> {
-        match &self.0.ending.get()?.0 {
+        match &self.latest().0.ending.get()?.0 {
             Ending::Unsent(code) => Some(*code),
-            Ending::Verdict(_) => None,
+            Ending::Verdict(_) | Ending::As(_) => None,
         }
     }
 
     /// Whether the request was turned away on our side.
     pub(crate) fn is_unsent(&self) -> bool {
-        matches!(self.0.ending.get(), Some((Ending::Unsent(_), _)))
+        matches!(self.latest().0.ending.get(), Some((Ending::Unsent(_), _)))
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -245,7 +309,12 @@ impl Attempt {
     /// Who gets it enters the attempt in the ledger of the call, and may make further ones. Others that
     /// repeat calls pass it through, so that attempts never multiply.
     pub(crate) fn count(&self) -> bool {
-        !self.0.counted.swap(true, Ordering::AcqRel)
+        !self.latest().0.counted.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether somebody has claimed its account.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.latest().0.counted.load(Ordering::Acquire)
     }
 
     /// There is a head. Only whoever has claimed the reading says so.
@@ -300,7 +369,8 @@ impl Attempt {
 
     /// Says what became of it, unless that is known already.
     pub(crate) fn conclude(&self, verdict: impl FnOnce() -> Verdict) {
-        if self.is_over() {
+        let this = self.latest();
+        if this.is_past() {
             return;
         }
         let mut verdict = verdict();
@@ -308,13 +378,13 @@ impl Attempt {
             if let Some(failure) = &mut verdict.failure {
                 // Who gives an answer up for a reason of its own says which.
                 if failure.code == Code::Abandoned {
-                    failure.code = self.abandoned();
+                    failure.code = this.abandoned();
                 }
             }
         }
-        if self.0.ending.set((Ending::Verdict(verdict), now())).is_ok() {
-            if let Some(verdict) = self.verdict() {
-                self.call().report(&Event::Ended { verdict });
+        if this.0.ending.set((Ending::Verdict(verdict), now())).is_ok() {
+            if let Some(verdict) = this.verdict() {
+                this.call().report(&Event::Ended { verdict });
             }
         }
     }
@@ -322,8 +392,9 @@ impl Attempt {
     /// The request does not leave, for this reason.
     pub(crate) fn turn_away(&self, code: Code) {
         let code = if code == Code::Abandoned { self.abandoned() } else { code };
-        if self.0.ending.set((Ending::Unsent(code), now())).is_ok() {
-            self.call().report(&Event::Rejected { code });
+        let this = self.latest();
+        if this.0.ending.set((Ending::Unsent(code), now())).is_ok() {
+            this.call().report(&Event::Rejected { code });
         }
     }
 
@@ -381,7 +452,7 @@ impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("progress", &self.progress().signals())
-            .field("ending", &self.0.ending.get().map(|(ending, _)| ending))
+            .field("ending", &self.latest().0.ending.get().map(|(ending, _)| ending))
             .finish_non_exhaustive()
     }
 }

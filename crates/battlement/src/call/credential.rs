@@ -27,6 +27,40 @@ const HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
+/// What goes with a key: it means nothing, or is refused, with another one.
+const WITH_A_KEY: [HeaderName; 2] =
+    [HeaderName::from_static("openai-organization"), HeaderName::from_static("openai-project")];
+
+/// Whether a header says on which account a call is made.
+pub(crate) fn is_credential(name: &HeaderName) -> bool {
+    *name == AUTHORIZATION || HEADERS.contains(name)
+}
+
+/// Takes every key out of a request, so that nobody gets to see one who is not meant to.
+pub(crate) fn forget(headers: &mut HeaderMap, uri: &mut Uri) {
+    headers.remove(AUTHORIZATION);
+    for name in HEADERS.iter().chain(&WITH_A_KEY) {
+        headers.remove(name);
+    }
+    let Some(query) = uri.query().filter(|query| keys(query).next().is_some()) else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(KEY)).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    let path = format!("{}{mark}{}", uri.path(), kept.join("&"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    // A part of what was an address is one.
+    if let Ok(without) = Uri::from_parts(parts) {
+        *uri = without;
+    }
+}
+
+/// Google's way to carry a key.
+const KEY: &str = "key=";
+
+fn keys(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter_map(|pair| pair.strip_prefix(KEY))
+}
+
 impl Credential {
     /// Of the key itself, as in `sk-…`.
     pub fn of(key: &str) -> Self {
@@ -41,8 +75,7 @@ impl Credential {
         if let Some(value) = HEADERS.iter().find_map(|name| headers.get(name)) {
             return Some(Self(HASHER.hash_one(value.as_bytes())));
         }
-        let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-        Some(Self::of(key))
+        keys(uri.query()?).next().map(Self::of)
     }
 }
 
@@ -110,6 +143,23 @@ mod tests {
         };
         assert_eq!(signed("one"), signed("another"));
         assert_eq!(signed("one"), Some(Credential::of("AKID")));
+    }
+
+    #[test]
+    fn keys_are_taken_out_wherever_they_are() {
+        let check = |uri: &str, expected: &str| {
+            let (mut headers, mut uri) = (HeaderMap::new(), uri.parse::<Uri>().unwrap());
+            for name in HEADERS.iter().chain(&WITH_A_KEY).chain([&AUTHORIZATION]) {
+                headers.insert(name, "secret".parse().unwrap());
+            }
+            headers.insert("content-type", "application/json".parse().unwrap());
+            forget(&mut headers, &mut uri);
+            assert_eq!((uri.to_string().as_str(), headers.len()), (expected, 1));
+        };
+        check("https://h/v1?alt=sse&key=k&x=1", "https://h/v1?alt=sse&x=1");
+        check("https://h/v1?key=k", "https://h/v1");
+        check("/v1?key=k", "/v1");
+        check("/v1?keys=k", "/v1?keys=k");
     }
 
     #[test]

@@ -165,6 +165,23 @@ impl Settings {
     fn of(settings: &Option<Arc<Self>>) -> &Self {
         settings.as_deref().unwrap_or_else(|| &USUAL)
     }
+
+    /// Says who answers, if that was not known further out: this may be a stack of several, and who reads
+    /// answers has to know.
+    fn tell<B>(settings: &Option<Arc<Self>>, request: &mut Request<B>) {
+        let provider = settings.as_deref().and_then(|settings| settings.provider);
+        let (Some(provider), Some(attempt)) = (provider, request.extensions().get::<Attempt>())
+        else {
+            return;
+        };
+        let call = attempt.call();
+        if call.facts().provider == Provider::Generic && provider != Provider::Generic {
+            let mut facts = call.facts().clone();
+            facts.provider = provider;
+            let known = attempt.becomes(call.known_as(facts, call.credential()));
+            request.extensions_mut().insert(known);
+        }
+    }
 }
 
 /// Makes a call of a request that came at this moment.
@@ -204,7 +221,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // An attempt that is over belongs to a request that somebody in between sends again.
         let known = request.extensions().get::<Attempt>();
-        if known.is_some_and(|attempt| !attempt.is_over()) {
+        if known.is_some_and(|attempt| !attempt.is_past()) {
+            Settings::tell(&self.settings, &mut request);
             return ResponseFuture::calling(Drive::start(&mut self.inner, request));
         }
         if let Some(again) = known.map(Attempt::again) {

@@ -59,8 +59,9 @@ mod read;
 mod tests;
 
 pub use attempt::Attempt;
-pub(crate) use attempt::Progress;
+pub(crate) use attempt::{Errand, Progress};
 pub use credential::Credential;
+pub(crate) use credential::{forget, is_credential};
 pub use key::Key;
 pub(crate) use key::{ByKey, KeyOf};
 pub use layer::{CallLayer, Reads, ResponseFuture};
@@ -80,6 +81,7 @@ use std::{
 };
 
 use battlement_core::{
+    Provider,
     attempts::{Ledger, Limits, MOST_ATTEMPTS, Step},
     deadline::Deadline,
     lanes::Lane,
@@ -117,6 +119,8 @@ struct State {
     observer: Option<Arc<dyn Observer>>,
     /// See [`Call::key`].
     key: OnceLock<Key>,
+    /// The call as it was first read, which keeps the account, if this is what it is elsewhere.
+    origin: Option<Call>,
 }
 
 impl Call {
@@ -160,8 +164,62 @@ impl Call {
             expired: AtomicBool::new(false),
             observer: settings.observer.clone(),
             key: OnceLock::new(),
+            origin: None,
             facts,
         }))
+    }
+
+    /// The same call, of which this is known: as it is made elsewhere, or by somebody who knows better. It
+    /// keeps its deadline, its account and whatever else the caller has said.
+    pub(crate) fn known_as(&self, facts: Facts, credential: Option<Credential>) -> Self {
+        let State { started, deadline, lane, repeatable, held, forced, .. } = *self.0;
+        Self(Arc::new(State {
+            facts,
+            started,
+            deadline,
+            lane,
+            tenant: self.0.tenant.clone(),
+            credential,
+            repeatable,
+            held,
+            forced,
+            // Never looked at: the account is that of the origin.
+            ledger: Mutex::new(Ledger::new(Limits::default())),
+            expired: AtomicBool::new(false),
+            observer: self.0.observer.clone(),
+            key: OnceLock::new(),
+            origin: Some(self.origin().clone()),
+        }))
+    }
+
+    /// The same call, as a request reads that was made of the one it was read from.
+    pub(crate) fn made_as<B>(
+        &self,
+        request: &Request<B>,
+        body: &[u8],
+        provider: Option<Provider>,
+    ) -> Self {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let mut facts = match self.facts().dialect {
+            Some(dialect) => Facts::read_as(dialect, method, uri, headers, body),
+            None => Facts::read(method, uri, headers, body),
+        };
+        match provider {
+            Some(provider) => facts.provider = provider,
+            None if facts.provider == Provider::Generic => facts.provider = self.facts().provider,
+            None => {}
+        }
+        self.known_as(facts, Credential::of_request(headers, uri))
+    }
+
+    /// The call as it was first read.
+    fn origin(&self) -> &Self {
+        self.0.origin.as_ref().unwrap_or(self)
+    }
+
+    /// Whether both are the same call, wherever it is made.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.origin().0, &other.origin().0)
     }
 
     /// What the head of a request tells.
@@ -226,7 +284,7 @@ impl Call {
 
     /// The account of its attempts.
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.origin().0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many attempts were begun, by a layer that makes several.
@@ -242,11 +300,11 @@ impl Call {
     /// Its time is over, and whatever is still on its way is dropped now. To be said before that, so
     /// that those who see themselves dropped know why.
     pub(crate) fn expire(&self) {
-        self.0.expired.store(true, Ordering::Relaxed);
+        self.origin().0.expired.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn is_expired(&self) -> bool {
-        self.0.expired.load(Ordering::Relaxed)
+        self.origin().0.expired.load(Ordering::Relaxed)
     }
 
     /// Tells whoever watches.

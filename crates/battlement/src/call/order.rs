@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Place {
     /// [`call`](crate::call)
     Call,
+    /// [`fallback`](crate::fallback)
+    Fallback,
     /// [`deadline`](crate::deadline)
     Deadline,
     /// [`retry`](crate::retry)
@@ -34,8 +36,9 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Call,
+        Self::Fallback,
         Self::Deadline,
         Self::Retry,
         Self::RetryAfter,
@@ -51,6 +54,7 @@ impl Place {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
+            Self::Fallback => "fallback",
             Self::Deadline => "deadline",
             Self::Retry => "retry",
             Self::RetryAfter => "retry_after",
@@ -89,6 +93,17 @@ pub struct Misordered {
 
 /// Outer, inner, and why not.
 const WRONG: &[(Place, Place, &str)] = &[
+    (Place::Retry, Place::Fallback, "each attempt goes through all routes again"),
+    (Place::RetryAfter, Place::Fallback, "the wait that one route asks for holds up the others"),
+    (Place::RateLimit, Place::Fallback, "the limits of one route hold for all of them"),
+    (Place::Breaker, Place::Fallback, "a route that fails turns calls away from the others"),
+    (Place::Concurrency, Place::Fallback, "the places of one route are taken by all of them"),
+    (Place::Timeout, Place::Fallback, "a silent route uses up the time of the next one"),
+    (
+        Place::Finish,
+        Place::Fallback,
+        "an answer that is not passed on does not go to the next route",
+    ),
     (Place::RetryAfter, Place::Retry, "second attempts go out before the provider's wait is over"),
     (Place::RateLimit, Place::Retry, "second attempts are not counted against the limits"),
     (Place::Breaker, Place::Retry, "only last attempts count, and retries go on while it is open"),

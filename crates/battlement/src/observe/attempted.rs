@@ -26,7 +26,7 @@ where
     R: http_body::Body,
     G: Guard,
 {
-    let mut is_over = settling.attempt().is_over();
+    let mut is_over = settling.attempt().is_past();
     if is_over {
         // Somebody below may have sent the request again, and this is the answer to that.
         if let Some(answered) = response.extensions().get::<Attempt>() {

@@ -207,7 +207,9 @@ where
         } else {
             (None, request)
         };
-        match Ticket::begin(&call, &self.policy, Role::Retry) {
+        // What others have made before was made elsewhere, where there is a choice.
+        let role = if attempt.errand().is_some() { Role::Fallback } else { Role::Retry };
+        match Ticket::begin(&attempt, &self.policy, role) {
             Err(source) => {
                 let refused = Refused { source };
                 ResponseFuture::once(Attempted::rejected(&attempt, refused.into()))

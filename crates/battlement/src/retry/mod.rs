@@ -35,7 +35,8 @@
 //! A call that could have been tried again and was not is reported as
 //! [`Event::GaveUp`](crate::events::Event::GaveUp), for one of these reasons: `attempts`, `tokens` or `waiting` (the account of
 //! the call), `output`, `not_repeatable`, `body` (not in memory), `silent` (for the second time), `patience` (the
-//! provider asks for more than [`Config::patience`]), `deadline`, `budget`.
+//! provider asks for more than [`Config::patience`]), `deadline`, `budget`, `fallback` (another route is
+//! [faster](battlement_core::fallback::InPlace)).
 //!
 //! # Where in the stack
 //!
@@ -109,10 +110,10 @@ mod body;
 mod error;
 mod future;
 mod layer;
-mod replay;
+pub(crate) mod replay;
 #[cfg(test)]
 mod tests;
-mod ticket;
+pub(crate) mod ticket;
 mod tries;
 mod usual;
 
@@ -124,3 +125,4 @@ pub use body::Body;
 pub use error::{GaveUp, Refused};
 pub use future::ResponseFuture;
 pub use layer::{Retry, RetryLayer, trouble};
+pub(crate) use tries::why;

@@ -9,7 +9,7 @@ use http_body::Body;
 use crate::call::{Attempt, Unreadable, take_bytes};
 
 /// Everything that a request consists of.
-pub(super) struct Replay {
+pub(crate) struct Replay {
     method: Method,
     uri: Uri,
     version: Version,
@@ -21,7 +21,7 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Takes note of a request whose body is in memory, and hands it back as it was.
-    pub(super) fn of<B>(request: Request<B>) -> Result<(Self, Request<B>), Unreadable>
+    pub(crate) fn of<B>(request: Request<B>) -> Result<(Self, Request<B>), Unreadable>
     where
         B: Body<Data = Bytes> + From<Bytes> + Unpin,
         B::Error: Into<crate::BoxError>,
@@ -46,7 +46,7 @@ impl Replay {
     /// # Errors
     ///
     /// If it would not be the same, which cannot be.
-    pub(super) fn request<B: From<Bytes>>(
+    pub(crate) fn request<B: From<Bytes>>(
         &self,
         attempt: Attempt,
     ) -> Result<Request<B>, Unreadable> {

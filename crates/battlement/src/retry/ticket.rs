@@ -10,7 +10,7 @@ use battlement_core::{
 
 use super::layer::Policy;
 use crate::{
-    call::{Attempt, Call, Progress},
+    call::{Attempt, Progress},
     clock::now,
     events::Event,
     observe::Guard,
@@ -28,7 +28,7 @@ struct Owed {
 }
 
 /// What an attempt may cost.
-pub(super) fn tokens(facts: &Facts) -> u64 {
+pub(crate) fn tokens(facts: &Facts) -> u64 {
     let output = facts.max_output_tokens.unwrap_or(0).saturating_mul(facts.choices);
     facts.input_tokens.saturating_add(output)
 }
@@ -41,16 +41,17 @@ impl Ticket {
 
     /// Enters an attempt; says as what. The first of a call is that whatever it was meant to be.
     pub(super) fn begin(
-        call: &Call,
+        attempt: &Attempt,
         policy: &Arc<Policy>,
         role: Role,
     ) -> Result<(Self, Role), Refused> {
-        let started = now();
+        let (started, call) = (now(), attempt.call());
         let tokens = tokens(call.facts());
+        let route = attempt.errand().map(|errand| errand.route.clone());
         let (running, role) = {
             let mut ledger = call.ledger();
             let role = if ledger.attempts() == 0 { Role::First } else { role };
-            (ledger.begin(role, None, tokens, started)?, role)
+            (ledger.begin(role, route, tokens, started)?, role)
         };
         call.report(&Event::Attempt { number: running.number(), role });
         let policy = policy.clone();
@@ -80,7 +81,7 @@ impl Guard for Ticket {
     }
 }
 
-fn ending(verdict: &Verdict) -> Ending {
+pub(crate) fn ending(verdict: &Verdict) -> Ending {
     if verdict.outcome == Outcome::Failed(ErrorClass::Unreachable) {
         return Ending::Unsent;
     }

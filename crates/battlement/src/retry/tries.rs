@@ -44,6 +44,8 @@ pub(super) struct Tries<S, R: http_body::Body<Data = Bytes>> {
     series: Series,
     /// Whether the call was tried again after silence: the provider may still be at work.
     was_silent: bool,
+    /// How often the call was tried again.
+    stayed: u32,
     /// For the attempt that is waited for.
     payment: Option<Payment>,
     last: Option<Last<R>>,
@@ -87,8 +89,9 @@ where
         service: S,
         replay: Option<Replay>,
     ) -> Self {
-        let (series, was_silent, payment, last) = (Series::default(), false, None, None);
-        Self { policy, attempt, service, replay, series, was_silent, payment, last }
+        let (series, was_silent, stayed) = (Series::default(), false, 0);
+        let (payment, last) = (None, None);
+        Self { policy, attempt, service, replay, series, was_silent, stayed, payment, last }
     }
 
     /// This is the attempt that was answered, if something below has made several.
@@ -155,7 +158,7 @@ where
         let replay = self.replay.as_ref().ok_or_else(|| (NOT_HELD, Unreadable::lost().into()))?;
         let request =
             replay.request(attempt.clone()).map_err(|error| (NOT_HELD, BoxError::from(error)))?;
-        let (ticket, _) = Ticket::begin(attempt.call(), &self.policy, Role::Retry)
+        let (ticket, _) = Ticket::begin(attempt, &self.policy, Role::Retry)
             .map_err(|source| (why(source), BoxError::from(Refused { source })))?;
         Ok((request, ticket))
     }
@@ -206,6 +209,13 @@ where
         if self.replay.is_none() {
             return Err(NOT_HELD);
         }
+        if let Some(in_place) = self.attempt.errand().and_then(|errand| errand.in_place) {
+            // One attempt is kept for the next route.
+            let is_last = call.ledger().attempts_left() < 2;
+            if is_last || !in_place.stays(trouble, hint, self.stayed) {
+                return Err("fallback");
+            }
+        }
         call.ledger().check(Role::Retry, tokens).map_err(why)?;
         if trouble == Trouble::Silent && mem::replace(&mut self.was_silent, true) {
             return Err("silent");
@@ -223,6 +233,7 @@ where
         call.ledger().wait(wait).map_err(why)?;
         call.report(&Event::Retrying { trouble, wait });
         self.payment = Some(payment);
+        self.stayed += 1;
         Ok(wait)
     }
 
@@ -260,7 +271,7 @@ where
 
 const NOT_HELD: &str = "body";
 
-const fn why(refused: attempts::Refused) -> &'static str {
+pub(crate) const fn why(refused: attempts::Refused) -> &'static str {
     match refused {
         attempts::Refused::Attempts { .. } => "attempts",
         attempts::Refused::Tokens { .. } => "tokens",

@@ -7,7 +7,7 @@ use http::{
 
 /// The beginning of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Base {
+pub(crate) struct Base {
     scheme: Scheme,
     authority: Authority,
     /// Without a slash at its end.
@@ -20,7 +20,7 @@ pub(super) struct Base {
 pub struct InvalidBase(Box<str>);
 
 impl Base {
-    pub(super) fn parse(url: &str) -> Result<Self, InvalidBase> {
+    pub(crate) fn parse(url: &str) -> Result<Self, InvalidBase> {
         // What is behind a question mark may be a key.
         let invalid = || InvalidBase(url.split('?').next().unwrap_or_default().into());
         let parts = url.parse::<Uri>().map_err(|_| invalid())?.into_parts();
@@ -34,9 +34,11 @@ impl Base {
 
     /// The whole address of a request; one that is whole stays as it is.
     pub(super) fn of(&self, uri: &Uri) -> Option<Uri> {
-        if uri.authority().is_some() {
-            return None;
-        }
+        if uri.authority().is_some() { None } else { self.instead_of(uri) }
+    }
+
+    /// The address of a request that goes here, wherever it was to go.
+    pub(crate) fn instead_of(&self, uri: &Uri) -> Option<Uri> {
         let own = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let path = if self.path.is_empty() {
             uri.path_and_query().cloned()

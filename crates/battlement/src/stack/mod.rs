@@ -55,6 +55,7 @@ mod tests;
 mod together;
 mod worst_case;
 
+pub(crate) use base::Base;
 pub use base::InvalidBase;
 pub use layer::{Body, ResponseFuture, Stack, Stacked};
 pub use worst_case::{Doubt, WorstCase};

@@ -406,3 +406,39 @@ proptest! {
         let _ = with.apply(Dialect::Gemini, Provider::Generic, &body);
     }
 }
+
+#[test]
+fn takes_members_out_with_their_commas() {
+    let check = |body: &str, expected: &str| {
+        let found = without(body.as_bytes(), &["a", "b"]).unwrap();
+        assert_eq!(std::str::from_utf8(&found), Ok(expected), "{body}");
+    };
+    check("{}", "{}");
+    check(r#"{"c":1}"#, r#"{"c":1}"#);
+    check(r#"{ "a" : 1 }"#, "{  }");
+    check(r#"{"a":1,"b":2}"#, "{}");
+    check(r#"{"a":1, "c":{"a":1}, "b":[1,2] }"#, r#"{"c":{"a":1} }"#);
+    check(r#"{"c":1,"a":1,"b":2,"d":3}"#, r#"{"c":1,"d":3}"#);
+    check(r#"{"c":1 , "\u0061":1, "a":2}"#, r#"{"c":1}"#);
+    check(r#"{"c":1,"a":1,"d":3,"a":"x,y}","b":2}"#, r#"{"c":1,"d":3}"#);
+    assert!(without(b"[]", &["a"]).is_err() && without(b"{", &["a"]).is_err());
+    let unchanged = without(br#"{"c":1}"#, &["a"]).unwrap();
+    assert!(matches!(unchanged, Cow::Borrowed(_)));
+}
+
+proptest! {
+    #[test]
+    fn what_is_left_is_what_was_not_named(
+        members in prop::collection::vec(("[abcd]", 0..3_u8, "[ \n]{0,2}"), 0..8),
+    ) {
+        let written = members.iter().map(|(name, value, blank)| {
+            format!("{blank}\"{name}\"{blank}:{blank}[{value},\"}},\"]{blank}")
+        });
+        let body = format!("{{{}}}", written.collect::<Vec<_>>().join(","));
+        let found = without(body.as_bytes(), &["a", "c"]).unwrap();
+        let found: Value = serde_json::from_slice(&found).unwrap();
+        let mut expected: Map<String, Value> = serde_json::from_str(&body).unwrap();
+        expected.retain(|name, _| name != "a" && name != "c");
+        prop_assert_eq!(found, Value::Object(expected));
+    }
+}
