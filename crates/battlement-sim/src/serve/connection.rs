@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response, Version};
@@ -14,7 +15,11 @@ use hyper_util::{
     server::conn::auto,
 };
 use pin_project_lite::pin_project;
-use tokio::net::TcpStream;
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tower_service::Service as _;
 
 use super::{
@@ -26,12 +31,24 @@ use crate::provider::{Answering, Lost, Provider, Why};
 /// More than one client has at once. Who wants a limit sets one in the script.
 const STREAMS: u32 = 10_000;
 
-/// Answers requests until one side has enough.
-pub(super) async fn serve(socket: TcpStream, provider: Provider) {
+/// Answers requests on a socket until one side has enough.
+pub(super) async fn serve_socket(socket: TcpStream, provider: Provider) {
     // Events go out as they come.
     let _ = socket.set_nodelay(true);
+    serve(socket, provider, |socket| {
+        // Without it the other side sees an end where it should see a reset: nothing worse.
+        let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+    })
+    .await;
+}
+
+/// Answers requests until one side has enough.
+pub(super) async fn serve<C>(connection: C, provider: Provider, reset: fn(&C))
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let fate = Arc::new(Fate::default());
-    let wire = TokioIo::new(Wire::new(socket, fate.clone()));
+    let wire = TokioIo::new(Wire::new(connection, fate.clone(), reset));
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http2().max_concurrent_streams(STREAMS);
     // A connection ends badly when the script or its client wants it to.

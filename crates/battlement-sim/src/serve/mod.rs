@@ -55,6 +55,7 @@ use std::{
 };
 
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, ToSocketAddrs},
     runtime,
     sync::oneshot,
@@ -110,6 +111,36 @@ impl Provider {
         let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, self.clone().with_real_clock()));
         Ok(Server::new(address, Running::Task(task.abort_handle())))
+    }
+
+    /// Answers the requests on a connection that somebody else has accepted, until it ends: a pipe in memory, a
+    /// simulated network, TLS. HTTP/1.1 or HTTP/2, as on a socket.
+    ///
+    /// Time may be paused here, as nothing real is waited for. The clock of the provider is not set to that of the
+    /// machine, and where the script says `reset`, the connection is only dropped.
+    ///
+    /// ```
+    /// use battlement_sim::Provider;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let provider = Provider::script("head after 60s 503")?;
+    /// let (mut client, server) = tokio::io::duplex(4096);
+    /// tokio::spawn(provider.serve_connection(server));
+    ///
+    /// client.write_all(b"GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer).await?;
+    /// assert!(answer.starts_with("HTTP/1.1 503 "));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn serve_connection<C>(self, connection: C)
+    where
+        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        connection::serve(connection, self, |_| {}).await;
     }
 }
 
@@ -181,6 +212,6 @@ async fn accept(listener: TcpListener, provider: Provider) {
             continue;
         };
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection::serve(socket, provider.clone()));
+        connections.spawn(connection::serve_socket(socket, provider.clone()));
     }
 }

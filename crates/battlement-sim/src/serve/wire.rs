@@ -15,11 +15,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use socket2::SockRef;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How a connection is to end, shared by the socket and those who write answers to it.
 #[derive(Debug, Default)]
@@ -50,15 +46,16 @@ impl Fate {
 }
 
 /// A socket with a fate.
-#[derive(Debug)]
-pub(super) struct Wire {
-    socket: TcpStream,
+pub(super) struct Wire<C> {
+    socket: C,
     fate: Arc<Fate>,
+    /// Makes a reset of the end of a socket.
+    reset: fn(&C),
 }
 
-impl Wire {
-    pub(super) fn new(socket: TcpStream, fate: Arc<Fate>) -> Self {
-        Self { socket, fate }
+impl<C: AsyncWrite + Unpin> Wire<C> {
+    pub(super) fn new(socket: C, fate: Arc<Fate>, reset: fn(&C)) -> Self {
+        Self { socket, fate, reset }
     }
 
     fn poll_raw(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -75,16 +72,15 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl<C> Drop for Wire<C> {
     fn drop(&mut self) {
         if self.fate.is_reset.load(Ordering::Relaxed) {
-            // Without it the other side sees an end where it should see a reset: nothing worse.
-            let _ = SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+            (self.reset)(&self.socket);
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl<C: AsyncRead + Unpin> AsyncRead for Wire<C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -94,7 +90,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl<C: AsyncWrite + Unpin> AsyncWrite for Wire<C> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
