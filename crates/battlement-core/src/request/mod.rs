@@ -39,6 +39,7 @@ mod path;
 pub mod rewrite;
 
 pub use cursor::NotJson;
+pub(crate) use cursor::{elements, members};
 
 use std::{fmt, sync::Arc};
 
