@@ -78,7 +78,7 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, deadline::DeadlineLayer,
-    fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
+    fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer, preflight::PreflightLayer,
     rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
     timeout::TimeoutLayer,
 };
@@ -102,6 +102,11 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self,
         layer: FallbackLayer<B>,
     ) -> ServiceBuilder<Stacked<FallbackLayer<B>, L>> {
+        self.over(layer)
+    }
+
+    /// Refuses what cannot succeed; see [`preflight`](crate::preflight).
+    fn llm_preflight(self, layer: PreflightLayer) -> ServiceBuilder<Stacked<PreflightLayer, L>> {
         self.over(layer)
     }
 
@@ -208,6 +213,7 @@ mod tests {
         let service = ServiceBuilder::new()
             .llm_call(CallLayer::new().observer(observer.clone()))
             .llm_deadline()
+            .llm_preflight(PreflightLayer::new())
             .llm_retry(RetryLayer::new())
             .llm_retry_after(RetryAfterLayer::new(Default::default()).unwrap())
             .llm_rate_limit(limits.clone())

@@ -83,6 +83,7 @@ macro_rules! ours {
 
 ours! {
     crate::breaker::Rejected,
+    crate::preflight::Refused,
     NoRoute,
     crate::call::Unreadable,
     crate::finish::TooLong,

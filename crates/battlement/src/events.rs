@@ -24,6 +24,7 @@ use http::StatusCode;
 use crate::{
     call::{Call, Misordered},
     fallback::{Served, Why},
+    preflight::Finding,
 };
 
 /// Is told what happens to calls.
@@ -73,6 +74,13 @@ pub enum Event<'a> {
         number: u32,
         /// What it is for.
         role: Role,
+    },
+    /// Something is wrong with the request, so that it cannot succeed.
+    Found {
+        /// What, and where.
+        finding: &'a Finding,
+        /// Whether it is refused for that.
+        is_refused: bool,
     },
     /// A layer makes the call wait.
     Waiting {

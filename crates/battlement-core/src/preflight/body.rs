@@ -1,10 +1,10 @@
 //! The one look through a body.
 
-use super::{Check, Checks, Finding, is_easy_going, places::Top, schema};
+use super::{Check, Checks, Finding, is_easy_going, schema};
 use crate::{
     Dialect, Provider,
     models::{self, Limits},
-    request::{Facts, Operation},
+    request::{Facts, Operation, places::Top},
 };
 
 /// What is looked for in a body, and what is known of the model.

@@ -28,7 +28,6 @@
 
 mod body;
 mod key;
-mod places;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Where schemas are in a request, and what they have to be.
 
-use super::{Check, Finding, places::Top};
-use crate::Dialect;
+use super::{Check, Finding};
+use crate::{Dialect, request::places::Top};
 
 /// What is wrong with a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]

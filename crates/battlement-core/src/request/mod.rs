@@ -36,6 +36,7 @@ pub mod estimate;
 pub mod exact;
 mod fields;
 mod path;
+pub(crate) mod places;
 pub mod rewrite;
 
 pub use cursor::NotJson;

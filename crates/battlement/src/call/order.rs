@@ -16,6 +16,8 @@ pub enum Place {
     Fallback,
     /// [`deadline`](crate::deadline)
     Deadline,
+    /// [`preflight`](crate::preflight)
+    Preflight,
     /// [`retry`](crate::retry)
     Retry,
     /// [`retry_after`](crate::retry_after)
@@ -36,10 +38,11 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Call,
         Self::Fallback,
         Self::Deadline,
+        Self::Preflight,
         Self::Retry,
         Self::RetryAfter,
         Self::RateLimit,
@@ -56,6 +59,7 @@ impl Place {
             Self::Call => "call",
             Self::Fallback => "fallback",
             Self::Deadline => "deadline",
+            Self::Preflight => "preflight",
             Self::Retry => "retry",
             Self::RetryAfter => "retry_after",
             Self::RateLimit => "rate_limit",
@@ -104,6 +108,10 @@ const WRONG: &[(Place, Place, &str)] = &[
         Place::Fallback,
         "an answer that is not passed on does not go to the next route",
     ),
+    (Place::Preflight, Place::Fallback, "a request is refused that a route would have changed"),
+    (Place::RateLimit, Place::Preflight, "what is refused has waited for its turn"),
+    (Place::Concurrency, Place::Preflight, "what is refused has waited for its turn"),
+    (Place::RetryAfter, Place::Preflight, "what is refused has waited for its turn"),
     (Place::RetryAfter, Place::Retry, "second attempts go out before the provider's wait is over"),
     (Place::RateLimit, Place::Retry, "second attempts are not counted against the limits"),
     (Place::Breaker, Place::Retry, "only last attempts count, and retries go on while it is open"),
