@@ -13,6 +13,7 @@ pub mod bucket;
 pub mod budget;
 mod by_hash;
 mod code;
+pub mod context;
 pub mod cooldown;
 pub mod deadline;
 mod dialect;
