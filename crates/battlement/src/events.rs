@@ -23,6 +23,7 @@ use http::StatusCode;
 
 use crate::{
     call::{Call, Misordered},
+    context::Dropped,
     fallback::{Served, Why},
     preflight::Finding,
 };
@@ -81,6 +82,11 @@ pub enum Event<'a> {
         finding: &'a Finding,
         /// Whether it is refused for that.
         is_refused: bool,
+    },
+    /// The conversation is too long, and its oldest turns are left out of what is sent.
+    Trimmed {
+        /// How much of it.
+        dropped: &'a Dropped,
     },
     /// A layer makes the call wait.
     Waiting {

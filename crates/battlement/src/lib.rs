@@ -86,6 +86,7 @@
 //! | all of it together takes longer than anybody waits | [`deadline`] |
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
+//! | a conversation has become longer than the model's window | [`context`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
@@ -139,6 +140,7 @@ pub mod breaker;
 pub mod builder;
 pub mod call;
 pub mod concurrency;
+pub mod context;
 pub mod deadline;
 pub mod error;
 pub mod events;

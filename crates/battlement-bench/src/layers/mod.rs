@@ -15,6 +15,7 @@ use battlement::{
     breaker::BreakerLayer,
     call::CallLayer,
     concurrency::ConcurrencyLayer,
+    context::ContextLayer,
     deadline::DeadlineLayer,
     fallback::{FallbackLayer, Route},
     finish::FinishLayer,
@@ -144,6 +145,8 @@ fn idle(bench: &mut Bench) {
     let scenario = contender(scenario, "deadline", Role::Ours, over_reading!(DeadlineLayer::new()));
     let preflight = over_reading!(PreflightLayer::new());
     let scenario = contender(scenario, "preflight", Role::Ours, preflight);
+    let context = over_reading!(ContextLayer::new());
+    let scenario = contender(scenario, "context", Role::Ours, context);
     let scenario = contender(scenario, "retry", Role::Ours, over_reading!(RetryLayer::new()));
     let gate = RetryAfterLayer::new(Default::default()).expect("the default");
     let scenario = contender(scenario, "retry_after", Role::Ours, over_reading!(gate));
