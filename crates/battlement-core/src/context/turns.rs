@@ -1,6 +1,6 @@
 //! A conversation, taken apart into turns.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, collections::HashMap, ops::Range};
 
 use crate::{
     Dialect,
@@ -138,10 +138,10 @@ struct Turns<'b> {
     begun: usize,
     /// Whether the last message was of the user, who may go on.
     is_user: bool,
-    /// Calls so far, and the turns that they are in.
-    calls: Vec<(&'b [u8], usize)>,
-    /// Turns that are one, as a result in the later answers a call in the earlier.
-    reaches: Vec<(usize, usize)>,
+    /// Calls so far, and the turns that they are in. Some give the same names to calls again and again: the latest is meant.
+    calls: HashMap<&'b [u8], usize>,
+    /// For each turn, the latest one with a result of a call in it. All in between are one.
+    reaches: Vec<usize>,
 }
 
 impl<'b> Turns<'b> {
@@ -153,6 +153,7 @@ impl<'b> Turns<'b> {
         }
         let is_user = from == From::User;
         if self.begun == 0 || is_user && !self.is_user {
+            self.reaches.push(self.begun);
             self.begun += 1;
         }
         self.is_user = is_user;
@@ -161,17 +162,17 @@ impl<'b> Turns<'b> {
         if !is_apart || is_answer {
             for place in form.answers {
                 places::each(message, place, &mut |name| {
-                    // Some give the same names to calls again and again: the nearest is meant.
-                    let call = self.calls.iter().rfind(|(called, _)| *called == name);
-                    if let Some(&(_, called)) = call.filter(|(_, called)| *called < turn) {
-                        self.reaches.push((called, turn));
+                    if let Some(&called) = self.calls.get(name) {
+                        self.reaches[called] = turn;
                     }
                 });
             }
         }
         if !is_apart || !is_answer {
             for place in form.calls {
-                places::each(message, place, &mut |name| self.calls.push((name, turn)));
+                places::each(message, place, &mut |name| {
+                    self.calls.insert(name, turn);
+                });
             }
         }
         Some(turn)
@@ -179,14 +180,13 @@ impl<'b> Turns<'b> {
 
     /// For each turn, its number when those are one that a result reaches over; and how many there are.
     fn joined(&self) -> (Vec<usize>, usize) {
-        let mut count = 0;
-        let mut numbers = Vec::with_capacity(self.begun);
-        for turn in 0..self.begun {
-            let is_joined = self.reaches.iter().any(|&(from, to)| from < turn && turn <= to);
-            count += usize::from(!is_joined);
-            numbers.push(count - 1);
-        }
-        (numbers, count)
+        let (mut count, mut furthest) = (0, None);
+        let numbers = self.reaches.iter().enumerate().map(|(turn, &reach)| {
+            count += usize::from(furthest.is_none_or(|furthest| furthest < turn));
+            furthest = furthest.max(Some(reach));
+            count - 1
+        });
+        (numbers.collect(), count)
     }
 }
 

@@ -22,7 +22,8 @@ pub struct Inspection {
 impl Inspection {
     /// For everything, with what is known of the model.
     pub fn of(facts: &Facts) -> Self {
-        let limits = facts.model.as_deref();
+        // Without a cap there is nothing to hold against them.
+        let limits = facts.max_output_tokens.and(facts.model.as_deref());
         let limits = limits.and_then(|model| models::limits(facts.provider, model));
         Self { checks: Checks::ALL, limits: limits.unwrap_or_default(), judge: None }
     }
