@@ -249,6 +249,8 @@ contracts! {
         .unwrap();
     fallback_alone: battlement::fallback::FallbackLayer::builder("only").build().unwrap();
     deadline: battlement::deadline::DeadlineLayer::new();
+    preflight: battlement::preflight::PreflightLayer::new();
+    context: battlement::context::ContextLayer::new();
     retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
     rate_limit: battlement::rate_limit::RateLimitLayer::new(

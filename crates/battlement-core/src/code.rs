@@ -128,8 +128,8 @@ table! {
         "The key was read and refused: wrong, expired, revoked or blocked, or the signature does not match.",
         "Check which key this deployment holds and whether it was rotated; for signed requests check the clock as \
          well. No call on this key succeeds before that.";
-    MissingKey "llm.auth.missing_key", Caller, "fallback",
-        "The request carried no key, or none where this provider looks for it.",
+    MissingKey "llm.auth.missing_key", Caller, "preflight, fallback",
+        "The request carried no key, a placeholder for one, or none where this provider looks for it.",
         "Set the key in the environment of this deployment, and check that the header is the one this provider reads \
          and that no proxy on the way strips it.";
     AccessDenied "llm.access.denied", Account, "fallback",
@@ -148,7 +148,7 @@ table! {
         "The HTTP body has more bytes than the provider or a proxy before it accepts.",
         "Send images and files by reference instead of inline, or split the request. If the provider's own limit is \
          higher, look for a proxy with a lower one.";
-    InvalidRequest "llm.request.invalid", Caller, "none: returned to the caller",
+    InvalidRequest "llm.request.invalid", Caller, "preflight",
         "The provider found fault with the request: a parameter, a value, the JSON or the endpoint.",
         "Read the message and fix the program that made the request. After a change of model, first suspect a \
          parameter that the new model does not take.";

@@ -77,10 +77,10 @@ use tower::ServiceBuilder;
 use tower_layer::Stack as Stacked;
 
 use crate::{
-    breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, deadline::DeadlineLayer,
-    fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
-    rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
-    timeout::TimeoutLayer,
+    breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, context::ContextLayer,
+    deadline::DeadlineLayer, fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
+    preflight::PreflightLayer, rate_limit::RateLimitLayer, retry::RetryLayer,
+    retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -102,6 +102,16 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self,
         layer: FallbackLayer<B>,
     ) -> ServiceBuilder<Stacked<FallbackLayer<B>, L>> {
+        self.over(layer)
+    }
+
+    /// Refuses what cannot succeed; see [`preflight`](crate::preflight).
+    fn llm_preflight(self, layer: PreflightLayer) -> ServiceBuilder<Stacked<PreflightLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Shortens conversations that are longer than the window; see [`context`](crate::context).
+    fn llm_context(self, layer: ContextLayer) -> ServiceBuilder<Stacked<ContextLayer, L>> {
         self.over(layer)
     }
 
@@ -208,6 +218,8 @@ mod tests {
         let service = ServiceBuilder::new()
             .llm_call(CallLayer::new().observer(observer.clone()))
             .llm_deadline()
+            .llm_preflight(PreflightLayer::new())
+            .llm_context(ContextLayer::new())
             .llm_retry(RetryLayer::new())
             .llm_retry_after(RetryAfterLayer::new(Default::default()).unwrap())
             .llm_rate_limit(limits.clone())

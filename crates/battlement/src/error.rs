@@ -83,6 +83,8 @@ macro_rules! ours {
 
 ours! {
     crate::breaker::Rejected,
+    crate::context::TooLong,
+    crate::preflight::Refused,
     NoRoute,
     crate::call::Unreadable,
     crate::finish::TooLong,

@@ -23,7 +23,9 @@ use http::StatusCode;
 
 use crate::{
     call::{Call, Misordered},
+    context::Dropped,
     fallback::{Served, Why},
+    preflight::Finding,
 };
 
 /// Is told what happens to calls.
@@ -73,6 +75,18 @@ pub enum Event<'a> {
         number: u32,
         /// What it is for.
         role: Role,
+    },
+    /// Something is wrong with the request, so that it cannot succeed.
+    Found {
+        /// What, and where.
+        finding: &'a Finding,
+        /// Whether it is refused for that.
+        is_refused: bool,
+    },
+    /// The conversation is too long, and its oldest turns are left out of what is sent.
+    Trimmed {
+        /// How much of it.
+        dropped: &'a Dropped,
     },
     /// A layer makes the call wait.
     Waiting {

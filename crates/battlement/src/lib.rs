@@ -86,6 +86,8 @@
 //! | all of it together takes longer than anybody waits | [`deadline`] |
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
+//! | a conversation has become longer than the model's window | [`context`] |
+//! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
@@ -118,6 +120,7 @@
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
+//! | `json-schema` | [`preflight`] validates schemas | |
 //! | `axum` | module `axum`: [`Error`] as the answer of a handler | |
 //! | `util` | module `builder`: the layers as methods of `tower::ServiceBuilder` | |
 
@@ -137,6 +140,7 @@ pub mod breaker;
 pub mod builder;
 pub mod call;
 pub mod concurrency;
+pub mod context;
 pub mod deadline;
 pub mod error;
 pub mod events;
@@ -144,6 +148,7 @@ pub mod fallback;
 pub mod finish;
 pub mod gate;
 pub mod observe;
+pub mod preflight;
 pub mod rate_limit;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;

@@ -5,6 +5,7 @@
 //! it is, so that captures serve as seeds; no format of ours begins with such a byte.
 
 pub mod check;
+pub mod conversations;
 pub mod encodings;
 pub mod entropy;
 pub mod framing;

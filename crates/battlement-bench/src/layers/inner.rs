@@ -27,7 +27,7 @@ pub(super) fn ask() -> Ask {
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = http::Uri::from_static("https://api.openai.com/v1/chat/completions");
     let headers = request.headers_mut();
-    headers.insert("authorization", HeaderValue::from_static("Bearer sk-xxxxxxxxxxxxxxxx"));
+    headers.insert("authorization", HeaderValue::from_static("Bearer sk-0123456789abcdef"));
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     request
 }

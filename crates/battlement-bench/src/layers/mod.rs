@@ -15,10 +15,12 @@ use battlement::{
     breaker::BreakerLayer,
     call::CallLayer,
     concurrency::ConcurrencyLayer,
+    context::ContextLayer,
     deadline::DeadlineLayer,
     fallback::{FallbackLayer, Route},
     finish::FinishLayer,
     observe::ObserveLayer,
+    preflight::PreflightLayer,
     rate_limit::{Config, RateLimitLayer},
     retry::RetryLayer,
     retry_after::RetryAfterLayer,
@@ -141,6 +143,10 @@ fn idle(bench: &mut Bench) {
         over_reading!(tower::layer::util::Identity::new()),
     );
     let scenario = contender(scenario, "deadline", Role::Ours, over_reading!(DeadlineLayer::new()));
+    let preflight = over_reading!(PreflightLayer::new());
+    let scenario = contender(scenario, "preflight", Role::Ours, preflight);
+    let context = over_reading!(ContextLayer::new());
+    let scenario = contender(scenario, "context", Role::Ours, context);
     let scenario = contender(scenario, "retry", Role::Ours, over_reading!(RetryLayer::new()));
     let gate = RetryAfterLayer::new(Default::default()).expect("the default");
     let scenario = contender(scenario, "retry_after", Role::Ours, over_reading!(gate));

@@ -23,8 +23,8 @@ pub struct NotJson {
 
 /// The inside of a JSON string, escapes as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
-    pub(super) raw: &'a [u8],
+pub(crate) struct Text<'a> {
+    pub(crate) raw: &'a [u8],
     escaped: bool,
 }
 
@@ -46,10 +46,10 @@ pub(super) enum Event {
 
 /// What an object looks like to someone who wants to add a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// The position just behind the opening brace.
-    pub(super) open: usize,
-    pub(super) is_empty: bool,
+    pub(crate) open: usize,
+    pub(crate) is_empty: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -137,6 +137,19 @@ impl<'a> Cursor<'a> {
             self.next()?;
         }
         Ok(start..self.at)
+    }
+
+    /// Crosses the next element of the array that the cursor is in; `None` at its end.
+    fn element(&mut self) -> Result<Option<Range<usize>>, NotJson> {
+        let depth = self.nesting.len();
+        if matches!(self.next()?, None | Some(Event::ArrayEnd)) {
+            return Ok(None);
+        }
+        let start = self.start;
+        while self.nesting.len() > depth {
+            self.next()?;
+        }
+        Ok(Some(start..self.at))
     }
 
     #[inline]
@@ -291,7 +304,7 @@ impl<'a> Cursor<'a> {
 /// Shows every member of the object that `bytes` is, with the byte range of its value.
 ///
 /// `None` when the text is JSON but not an object. The text is checked to its end.
-pub(super) fn members<'a>(
+pub(crate) fn members<'a>(
     bytes: &'a [u8],
     mut visit: impl FnMut(Text<'a>, Range<usize>),
 ) -> Result<Option<Shape>, NotJson> {
@@ -312,20 +325,36 @@ pub(super) fn members<'a>(
     Ok(Some(shape))
 }
 
+/// Shows the byte range of every element of the array that `bytes` is.
+///
+/// False when the text is JSON but not an array. The text is checked to its end.
+pub(crate) fn elements(bytes: &[u8], mut visit: impl FnMut(Range<usize>)) -> Result<bool, NotJson> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.next()? != Some(Event::ArrayStart) {
+        while cursor.next()?.is_some() {}
+        return Ok(false);
+    }
+    while let Some(element) = cursor.element()? {
+        visit(element);
+    }
+    while cursor.next()?.is_some() {}
+    Ok(true)
+}
+
 impl<'a> Text<'a> {
     /// Where it begins in the bytes that it was read from, its quote included.
-    pub(super) fn start_in(self, bytes: &[u8]) -> usize {
+    pub(crate) fn start_in(self, bytes: &[u8]) -> usize {
         (self.raw.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize + 1)
     }
 
     /// Calls `read` with the bytes of the text, its escapes resolved, for comparing them to names.
     #[inline]
-    pub(super) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
+    pub(crate) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {
         if self.escaped { read(self.decode().as_bytes()) } else { read(self.raw) }
     }
 
     /// The text with its escapes resolved; what is not Unicode becomes U+FFFD.
-    pub(super) fn decode(self) -> Cow<'a, str> {
+    pub(crate) fn decode(self) -> Cow<'a, str> {
         if !self.escaped {
             return match std::str::from_utf8(self.raw) {
                 Ok(text) => Cow::Borrowed(text),

@@ -36,9 +36,11 @@ pub mod estimate;
 pub mod exact;
 mod fields;
 mod path;
+pub(crate) mod places;
 pub mod rewrite;
 
 pub use cursor::NotJson;
+pub(crate) use cursor::{elements, members};
 
 use std::{fmt, sync::Arc};
 

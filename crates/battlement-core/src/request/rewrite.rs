@@ -166,23 +166,29 @@ pub fn without<'b>(
     if shape.is_none() {
         return Err(RewriteError::NotAnObject { what: "body" });
     }
-    let (Some(first), Some(last)) = (members.first(), members.last()) else {
-        return Ok(Cow::Borrowed(body));
+    Ok(cut(body, &members))
+}
+
+/// The body without those members of one object, or elements of one array, that are said to go: where each is, in their
+/// order, and whether it goes.
+pub(crate) fn cut<'b>(body: &'b [u8], items: &[(Range<usize>, bool)]) -> Cow<'b, [u8]> {
+    let (Some(first), Some(last)) = (items.first(), items.last()) else {
+        return Cow::Borrowed(body);
     };
-    let kept = members.iter().rposition(|(_, goes)| !goes);
+    let kept = items.iter().rposition(|(_, goes)| !goes);
     let behind = kept.map_or(0, |kept| kept + 1);
     // Each goes with the comma behind it; those behind all that stay, with the one before.
-    let mut gone: Vec<Range<usize>> = members[..behind]
+    let mut gone: Vec<Range<usize>> = items[..behind]
         .iter()
-        .zip(&members[1..])
+        .zip(&items[1..])
         .filter(|((_, goes), _)| *goes)
-        .map(|((member, _), (next, _))| member.start..next.start)
+        .map(|((item, _), (next, _))| item.start..next.start)
         .collect();
-    if behind < members.len() {
-        gone.push(kept.map_or(first.0.start, |kept| members[kept].0.end)..last.0.end);
+    if behind < items.len() {
+        gone.push(kept.map_or(first.0.start, |kept| items[kept].0.end)..last.0.end);
     }
     if gone.is_empty() {
-        return Ok(Cow::Borrowed(body));
+        return Cow::Borrowed(body);
     }
     let mut out = Vec::with_capacity(body.len());
     let mut copied = 0;
@@ -191,7 +197,7 @@ pub fn without<'b>(
         copied = range.end;
     }
     out.extend_from_slice(&body[copied..]);
-    Ok(Cow::Owned(out))
+    Cow::Owned(out)
 }
 
 /// Puts another model into the path, percent-encoded, and keeps the query.

@@ -16,6 +16,10 @@ pub enum Place {
     Fallback,
     /// [`deadline`](crate::deadline)
     Deadline,
+    /// [`preflight`](crate::preflight)
+    Preflight,
+    /// [`context`](crate::context)
+    Context,
     /// [`retry`](crate::retry)
     Retry,
     /// [`retry_after`](crate::retry_after)
@@ -36,10 +40,12 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Call,
         Self::Fallback,
         Self::Deadline,
+        Self::Preflight,
+        Self::Context,
         Self::Retry,
         Self::RetryAfter,
         Self::RateLimit,
@@ -56,6 +62,8 @@ impl Place {
             Self::Call => "call",
             Self::Fallback => "fallback",
             Self::Deadline => "deadline",
+            Self::Preflight => "preflight",
+            Self::Context => "context",
             Self::Retry => "retry",
             Self::RetryAfter => "retry_after",
             Self::RateLimit => "rate_limit",
@@ -104,6 +112,13 @@ const WRONG: &[(Place, Place, &str)] = &[
         Place::Fallback,
         "an answer that is not passed on does not go to the next route",
     ),
+    (Place::Preflight, Place::Fallback, "a request is refused that a route would have changed"),
+    (Place::RateLimit, Place::Preflight, "what is refused has waited for its turn"),
+    (Place::Concurrency, Place::Preflight, "what is refused has waited for its turn"),
+    (Place::RetryAfter, Place::Preflight, "what is refused has waited for its turn"),
+    (Place::Retry, Place::Context, "a shorter conversation is sent again in each attempt"),
+    (Place::RateLimit, Place::Context, "what is left out is charged to the limits"),
+    (Place::Finish, Place::Context, "an answer that says that it is too long is not passed on"),
     (Place::RetryAfter, Place::Retry, "second attempts go out before the provider's wait is over"),
     (Place::RateLimit, Place::Retry, "second attempts are not counted against the limits"),
     (Place::Breaker, Place::Retry, "only last attempts count, and retries go on while it is open"),

@@ -161,6 +161,7 @@ pub use future::ResponseFuture;
 pub use layer::{Builder, Fallback, FallbackLayer, InvalidRoutes};
 pub use lease::Lease;
 pub use other::Either;
+pub(crate) use other::when_ready;
 pub use roster::{Handle, Snapshot, UnknownRoute};
 pub use route::Route;
 pub use served::{Exhausted, NoRoute, Served, Source, Visit, Why};

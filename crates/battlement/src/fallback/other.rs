@@ -45,7 +45,7 @@ where
 }
 
 /// Calls a service as soon as it is ready.
-pub(super) async fn when_ready<S, B>(
+pub(crate) async fn when_ready<S, B>(
     mut service: S,
     request: Request<B>,
 ) -> Result<S::Response, BoxError>
