@@ -78,7 +78,7 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, deadline::DeadlineLayer,
-    fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
+    fallback::FallbackLayer, finish::FinishLayer, hedge::HedgeLayer, observe::ObserveLayer,
     rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
     timeout::TimeoutLayer,
 };
@@ -112,6 +112,11 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
 
     /// Tries again what may succeed; see [`retry`](crate::retry).
     fn llm_retry(self, layer: RetryLayer) -> ServiceBuilder<Stacked<RetryLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Sends a second attempt beside one that is late; see [`hedge`](crate::hedge).
+    fn llm_hedge(self, layer: HedgeLayer) -> ServiceBuilder<Stacked<HedgeLayer, L>> {
         self.over(layer)
     }
 
@@ -209,6 +214,7 @@ mod tests {
             .llm_call(CallLayer::new().observer(observer.clone()))
             .llm_deadline()
             .llm_retry(RetryLayer::new())
+            .llm_hedge(HedgeLayer::new(Default::default()).unwrap())
             .llm_retry_after(RetryAfterLayer::new(Default::default()).unwrap())
             .llm_rate_limit(limits.clone())
             .llm_breaker(BreakerLayer::new(Default::default()).unwrap())
