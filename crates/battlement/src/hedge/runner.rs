@@ -22,6 +22,7 @@ use crate::{
 pub(super) type Answer<R> = Result<Response<Body<R>>, BoxError>;
 
 /// What has become of an attempt.
+#[expect(clippy::large_enum_variant, reason = "it is passed on at once")]
 pub(super) enum Came<R: http_body::Body<Data = Bytes>> {
     /// It has output, or is an answer that nobody waits longer for.
     Answered(Response<Body<R>>),
