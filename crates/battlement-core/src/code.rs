@@ -290,6 +290,10 @@ table! {
     Abandoned "llm.caller.abandoned", Caller, "none: the caller has left",
         "The caller went away before the end. This says nothing about the provider, and the generation may be billed.",
         "Nothing, if users cancel. If it is frequent, compare the caller's own timeout with how long the model takes.";
+    Outpaced "llm.hedge.outpaced", Caller, "hedge",
+        "Another attempt at the same call was faster, and this one was given up. This says nothing about the provider, \
+         and the generation may be billed.",
+        "Nothing: the call was answered. If it is frequent, look for what makes first attempts slow.";
 }
 
 impl Code {

@@ -78,9 +78,9 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, context::ContextLayer,
-    deadline::DeadlineLayer, fallback::FallbackLayer, finish::FinishLayer, observe::ObserveLayer,
-    preflight::PreflightLayer, rate_limit::RateLimitLayer, retry::RetryLayer,
-    retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
+    deadline::DeadlineLayer, fallback::FallbackLayer, finish::FinishLayer, hedge::HedgeLayer,
+    observe::ObserveLayer, preflight::PreflightLayer, rate_limit::RateLimitLayer,
+    retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -122,6 +122,11 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
 
     /// Tries again what may succeed; see [`retry`](crate::retry).
     fn llm_retry(self, layer: RetryLayer) -> ServiceBuilder<Stacked<RetryLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Sends a second attempt beside one that is late; see [`hedge`](crate::hedge).
+    fn llm_hedge(self, layer: HedgeLayer) -> ServiceBuilder<Stacked<HedgeLayer, L>> {
         self.over(layer)
     }
 
@@ -221,6 +226,7 @@ mod tests {
             .llm_preflight(PreflightLayer::new())
             .llm_context(ContextLayer::new())
             .llm_retry(RetryLayer::new())
+            .llm_hedge(HedgeLayer::new(Default::default()).unwrap())
             .llm_retry_after(RetryAfterLayer::new(Default::default()).unwrap())
             .llm_rate_limit(limits.clone())
             .llm_breaker(BreakerLayer::new(Default::default()).unwrap())

@@ -90,6 +90,7 @@ ours! {
     crate::finish::TooLong,
     Unusable,
     crate::deadline::Exceeded,
+    crate::hedge::NoRoom,
     crate::retry_after::CoolingDown,
     crate::retry::Refused,
     crate::timeout::Elapsed,
@@ -262,7 +263,9 @@ impl ErrorKind {
                 Self::TooLarge
             }
             Code::InvalidKey | Code::MissingKey | Code::AccessDenied => Self::Unauthorized,
-            Code::InvalidRequest | Code::ModelUnavailable | Code::Abandoned => Self::Request,
+            Code::InvalidRequest | Code::ModelUnavailable | Code::Abandoned | Code::Outpaced => {
+                Self::Request
+            }
             Code::RequestUnreadable | Code::Unsendable => Self::Internal,
             _ => Self::Upstream,
         }

@@ -129,6 +129,25 @@ pub enum Event<'a> {
         /// Why not.
         reason: &'static str,
     },
+    /// The call is late, and another attempt goes out beside the one that is on its way.
+    Hedging {
+        /// How long it has taken since the latest.
+        after: Duration,
+    },
+    /// The call is late, and no other attempt goes out.
+    NotHedged {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Of several attempts that ran at once one has an answer, and the others are given up.
+    Hedged {
+        /// Which, in the order in which they were sent: 0 for the first.
+        winner: u32,
+        /// How many there were.
+        attempts: u32,
+        /// What those that were given up may have cost, in tokens.
+        lost: u64,
+    },
     /// A route is left out, as it cannot serve the call.
     PassedBy {
         /// Its name.

@@ -10,8 +10,35 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use battlement_core::Signals;
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
+
+use crate::call::{Attempt, Place};
+
+/// How much of an answer is held that nobody below has held, until there is output; as in `finish`.
+pub(crate) const MOST_HELD: usize = 1 << 20;
+
+/// How much of an error is read to learn what it means; none is longer by far.
+pub(crate) const MOST_OF_AN_ERROR: usize = 64 * 1024;
+
+/// Whether a layer below has held the answer until it may go, or nobody can read it.
+pub(crate) fn was_held(attempt: &Attempt) -> bool {
+    attempt.has_passed(Place::Finish) || attempt.progress().is_unread()
+}
+
+/// Whether a stream has output, and no error with it. Other answers are waited for.
+pub(crate) fn has_begun(attempt: &Attempt) -> bool {
+    let signals = attempt.progress().signals();
+    attempt.call().facts().stream
+        && signals.contains(Signals::OUTPUT)
+        && !signals.contains(Signals::ERROR)
+}
+
+pub(crate) fn is_error<R>(response: &Response<R>) -> bool {
+    response.status().is_client_error() || response.status().is_server_error()
+}
 
 /// A body whose beginning was read already.
 pub(crate) struct Held<R: Body> {

@@ -71,13 +71,15 @@
 //! answer  ◀─ the same way back, frame by frame; at its end everyone is told what it meant
 //! ```
 //!
-//! All of it is one route. [`fallback`] goes over several, each a stack of its own.
+//! All of it is one route. [`fallback`] goes over several, each a stack of its own. [`hedge`], which is not in the stack, goes between
+//! `retry` and each attempt.
 //!
 //! # Which layer when
 //!
 //! | what goes wrong | the layer |
 //! |---|---|
 //! | a call fails, and the next one would not | [`retry`] |
+//! | a call is much later than others, and nothing has failed | [`hedge`] |
 //! | the provider says "not before" to one call, and the others go on asking | [`retry_after`] |
 //! | calls go out faster than requests or tokens per minute allow | [`rate_limit`] |
 //! | a provider is down, and every caller finds out for itself | [`breaker`] |
@@ -128,6 +130,7 @@ mod clock;
 mod drive;
 mod hold;
 mod line;
+mod replay;
 mod seed;
 #[cfg(test)]
 #[allow(dead_code, reason = "each layer uses some of it")]
@@ -147,6 +150,7 @@ pub mod events;
 pub mod fallback;
 pub mod finish;
 pub mod gate;
+pub mod hedge;
 pub mod observe;
 pub mod preflight;
 pub mod rate_limit;

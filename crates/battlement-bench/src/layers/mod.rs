@@ -19,6 +19,7 @@ use battlement::{
     deadline::DeadlineLayer,
     fallback::{FallbackLayer, Route},
     finish::FinishLayer,
+    hedge::{self, HedgeLayer},
     observe::ObserveLayer,
     preflight::PreflightLayer,
     rate_limit::{Config, RateLimitLayer},
@@ -50,6 +51,7 @@ pub(crate) fn run(bench: &mut Bench) {
     let _inside = runtime.enter();
     idle(bench);
     not_taken(bench);
+    not_late(bench);
     contended::run(bench, &runtime);
     streamed(bench);
     in_flight::run(bench);
@@ -110,6 +112,40 @@ fn not_taken(bench: &mut Bench) {
     let scenario = contender(scenario, "nowhere to go", Role::Floor, alone);
     let model = over_a_route(1, Route::new("first").model("gpt-5"));
     let scenario = contender(scenario, "the first with another model", Role::Floor, model);
+    bench.measure(scenario);
+}
+
+/// A hedge over that route, which knows what is late if it was `taught`; no call is.
+fn over_attempts(taught: bool) -> impl Calls {
+    let config = hedge::Config { quantile: 0.5, samples: 2, ..hedge::Config::default() };
+    let config = if taught { config } else { hedge::Config { samples: u32::MAX, ..config } };
+    ServiceBuilder::new()
+        .layer(CallLayer::new().provider(Provider::OpenAi))
+        .layer(RetryLayer::new())
+        .layer(HedgeLayer::new(config).expect("in range"))
+        .layer(FinishLayer::new())
+        .layer(ObserveLayer::new())
+        .service(Bare)
+}
+
+/// A second attempt could be sent, and no first one is late.
+fn not_late(bench: &mut Bench) {
+    if !bench.wants("layers/hedge") {
+        return;
+    }
+    let work = Work { bytes: 0, unit: Unit::Call, units: 1 };
+    let beyond = Goal::Beyond { of: ROUTE, nanos: 250.0, allocations: 4.0 };
+    let scenario = Scenario::new("layers/hedge", "a hedge that is not taken", work, &());
+    let route = ServiceBuilder::new()
+        .layer(CallLayer::new().provider(Provider::OpenAi))
+        .layer(RetryLayer::new())
+        .layer(FinishLayer::new())
+        .layer(ObserveLayer::new())
+        .service(Bare);
+    let scenario = contender(scenario.goals([beyond]), ROUTE, Role::Floor, route);
+    let scenario = contender(scenario, "hedge, not taken", Role::Ours, over_attempts(true));
+    let scenario =
+        contender(scenario, "hedge, that is still learning", Role::Floor, over_attempts(false));
     bench.measure(scenario);
 }
 

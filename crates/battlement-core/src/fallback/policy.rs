@@ -40,7 +40,8 @@ impl Then {
             | Code::AttemptsUsed
             | Code::DeadlineExceeded
             | Code::NoRoute
-            | Code::Abandoned => Self::End,
+            | Code::Abandoned
+            | Code::Outpaced => Self::End,
             _ => Self::Next,
         }
     }

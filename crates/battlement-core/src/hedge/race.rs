@@ -2,8 +2,9 @@
 //!
 //! The first **output** wins, never the first response head or the first end: a quick 503 has not
 //! answered anything. Whoever lost has to be dropped before the winner's output goes down, so
-//! [`Output::Won`] names them. When all fail, the error is that of the earliest attempt, whatever
-//! the order in which they failed: a call that fails twice the same way is told the same twice.
+//! [`Output::Won`] names them. When all fail, the error is that of the latest attempt that was really
+//! made, whatever the order in which they failed: it knows best how things stand, and one that was
+//! turned away on our side knows nothing. Without any such it is that of the earliest.
 
 /// How many attempts may run against each other.
 pub const MOST_CONTENDERS: u32 = 5;
@@ -15,7 +16,7 @@ pub const MOST_CONTENDERS: u32 = 5;
 ///
 /// let (mut race, first) = Race::start();
 /// let second = race.join().expect("nobody has won yet");
-/// assert_eq!(race.failed(first), Failed::Waiting);
+/// assert_eq!(race.failed(first, true), Failed::Waiting);
 /// let Output::Won { losers } = race.output(second) else { unreachable!() };
 /// assert_eq!(losers.count(), 0);
 /// assert!(race.join().is_none());
@@ -25,6 +26,8 @@ pub struct Race {
     /// One bit per contender that still runs.
     running: u8,
     joined: u8,
+    /// One bit per contender that has failed after it was sent.
+    sent: u8,
     /// Whether it is decided.
     over: bool,
 }
@@ -62,7 +65,7 @@ pub enum Failed {
     Waiting,
     /// All have failed: the error to return is that of this index.
     All {
-        /// The earliest attempt.
+        /// The latest attempt that was sent; without one, the earliest.
         error: usize,
     },
 }
@@ -85,7 +88,7 @@ impl Iterator for Rivals {
 impl Race {
     /// The first attempt sets off.
     pub const fn start() -> (Self, Contender) {
-        (Self { running: 1, joined: 1, over: false }, Contender(0))
+        (Self { running: 1, joined: 1, sent: 0, over: false }, Contender(0))
     }
 
     /// Another attempt sets off; `None` when the race is over or full.
@@ -109,14 +112,17 @@ impl Race {
         Output::Won { losers: Rivals(self.running) }
     }
 
-    /// An attempt failed before any output.
-    pub fn failed(&mut self, contender: Contender) -> Failed {
+    /// An attempt failed before any output. It was `sent`, or turned away on our side.
+    pub fn failed(&mut self, contender: Contender, sent: bool) -> Failed {
         self.running &= !contender.bit();
+        if sent {
+            self.sent |= contender.bit();
+        }
         if self.over || self.running != 0 {
             return Failed::Waiting;
         }
         self.over = true;
-        Failed::All { error: 0 }
+        Failed::All { error: self.sent.checked_ilog2().unwrap_or(0) as usize }
     }
 
     /// How many attempts run.

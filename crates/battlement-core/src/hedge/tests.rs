@@ -210,7 +210,7 @@ proptest! {
                     let contender = running.remove(at.index(running.len()));
                     let is_last = running.is_empty() && !race.is_over();
                     let expected = if is_last { Failed::All { error: 0 } } else { Failed::Waiting };
-                    prop_assert_eq!(race.failed(contender), expected);
+                    prop_assert_eq!(race.failed(contender, false), expected);
                 }
                 Op::Output(_) | Op::Fail(_) => {}
             }
@@ -249,6 +249,7 @@ proptest! {
     fn h4_the_error_does_not_depend_on_the_order(
         order in Just(vec![0_usize, 1, 2, 3, 4]).prop_shuffle(),
         joined in 1..=5_usize,
+        sent: [bool; 5],
     ) {
         let (mut race, first) = Race::start();
         let mut contenders = vec![Some(first)];
@@ -256,8 +257,9 @@ proptest! {
         let mut last = Failed::Waiting;
         for index in order.into_iter().filter(|&index| index < joined) {
             prop_assert_eq!(last, Failed::Waiting);
-            last = race.failed(contenders[index].take().unwrap());
+            last = race.failed(contenders[index].take().unwrap(), sent[index]);
         }
-        prop_assert_eq!(last, Failed::All { error: 0 });
+        let error = (0..joined).rev().find(|&index| sent[index]).unwrap_or(0);
+        prop_assert_eq!(last, Failed::All { error });
     }
 }

@@ -104,6 +104,13 @@ impl Gate for BreakerLayer {
         }
     }
 
+    fn is_short(&self, attempt: &Attempt, _now: Instant) -> bool {
+        let call = attempt.call();
+        let own = Key::own(self.circuits.key.as_deref(), call);
+        let circuit = self.circuits.snapshot(own.as_deref().unwrap_or_else(|| call.key()));
+        circuit.is_some_and(|circuit| circuit.mode != breaker::Mode::Closed)
+    }
+
     fn again(self: &Arc<Self>, ticket: Ticket, attempt: &Attempt, now: Instant) -> Admitted<Self> {
         self.give_back(ticket, attempt, now);
         self.admit(attempt, now)

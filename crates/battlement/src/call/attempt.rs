@@ -37,6 +37,12 @@ struct State {
     passed: AtomicU32,
     /// Whether it is in the ledger of its call.
     counted: AtomicBool,
+    /// Whether somebody further out may send another one beside it.
+    raced: AtomicBool,
+    /// Whether a layer has held it back for a time.
+    held_back: AtomicBool,
+    /// See [`Attempt::is_spare`].
+    spare: OnceLock<f64>,
     /// See [`Progress`].
     progress: AtomicU64,
     /// Tokens of input and of output that the answer has told of; 0 if it has not.
@@ -120,6 +126,9 @@ impl Attempt {
             observed: AtomicBool::new(false),
             passed: AtomicU32::new(passed.0),
             counted: AtomicBool::new(false),
+            raced: AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
+            spare: OnceLock::new(),
             progress: AtomicU64::new(0),
             input: AtomicU64::new(0),
             output: AtomicU64::new(0),
@@ -148,6 +157,10 @@ impl Attempt {
     pub(crate) fn becomes(&self, call: Call) -> Self {
         let next = self.at_call(call);
         next.0.counted.store(self.0.counted.load(Ordering::Acquire), Ordering::Release);
+        next.0.raced.store(self.0.raced.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Some(headroom) = self.spare() {
+            next.make_spare(headroom);
+        }
         if let Some(errand) = self.errand() {
             next.send(errand.clone());
         }
@@ -315,6 +328,42 @@ impl Attempt {
     /// Whether somebody has claimed its account.
     pub(crate) fn is_counted(&self) -> bool {
         self.latest().0.counted.load(Ordering::Acquire)
+    }
+
+    /// Whether another one beat it to the account: a layer in between has made that, and keeps its account.
+    pub(crate) fn is_outdone_by(&self, other: &Self) -> bool {
+        !Arc::ptr_eq(&self.latest().0, &other.latest().0) && other.is_counted()
+    }
+
+    /// Claims to send another one beside it when it is late: true for the first who asks, which is the
+    /// outermost.
+    pub(crate) fn race(&self) -> bool {
+        !self.0.raced.swap(true, Ordering::Relaxed)
+    }
+
+    /// A layer holds it back: it waits for a turn, and not for the provider.
+    pub(crate) fn hold_back(&self) {
+        self.latest().0.held_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a layer has held it back for a time.
+    pub(crate) fn was_held_back(&self) -> bool {
+        self.latest().0.held_back.load(Ordering::Relaxed)
+    }
+
+    /// It goes out beside another one, if there is room for it now: if so much of each limit is free.
+    pub(crate) fn make_spare(&self, headroom: f64) {
+        let _made_before = self.0.spare.set(headroom);
+    }
+
+    /// The share of each limit that has to be free for it, if it goes out beside another one.
+    pub(crate) fn spare(&self) -> Option<f64> {
+        self.0.spare.get().copied()
+    }
+
+    /// Whether it goes out beside another one, at once or not at all.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.spare().is_some()
     }
 
     /// There is a head. Only whoever has claimed the reading says so.

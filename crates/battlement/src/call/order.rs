@@ -22,6 +22,8 @@ pub enum Place {
     Context,
     /// [`retry`](crate::retry)
     Retry,
+    /// [`hedge`](crate::hedge)
+    Hedge,
     /// [`retry_after`](crate::retry_after)
     RetryAfter,
     /// [`rate_limit`](crate::rate_limit)
@@ -40,13 +42,14 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Call,
         Self::Fallback,
         Self::Deadline,
         Self::Preflight,
         Self::Context,
         Self::Retry,
+        Self::Hedge,
         Self::RetryAfter,
         Self::RateLimit,
         Self::Breaker,
@@ -65,6 +68,7 @@ impl Place {
             Self::Preflight => "preflight",
             Self::Context => "context",
             Self::Retry => "retry",
+            Self::Hedge => "hedge",
             Self::RetryAfter => "retry_after",
             Self::RateLimit => "rate_limit",
             Self::Breaker => "breaker",
@@ -106,6 +110,11 @@ const WRONG: &[(Place, Place, &str)] = &[
     (Place::RateLimit, Place::Fallback, "the limits of one route hold for all of them"),
     (Place::Breaker, Place::Fallback, "a route that fails turns calls away from the others"),
     (Place::Concurrency, Place::Fallback, "the places of one route are taken by all of them"),
+    (
+        Place::Hedge,
+        Place::Fallback,
+        "second attempts go over all routes, and the first keeps its own",
+    ),
     (Place::Timeout, Place::Fallback, "a silent route uses up the time of the next one"),
     (
         Place::Finish,
@@ -125,6 +134,14 @@ const WRONG: &[(Place, Place, &str)] = &[
     (Place::Concurrency, Place::Retry, "a call holds its permit while it waits to be tried again"),
     (Place::Timeout, Place::Retry, "the limits of one attempt run over all of them and the waits"),
     (Place::Finish, Place::Retry, "an answer that is not passed on is not tried again"),
+    (Place::Hedge, Place::Retry, "each of two attempts is tried again by itself"),
+    (Place::Hedge, Place::Deadline, "the deadline ends an attempt, and not the call"),
+    (Place::RetryAfter, Place::Hedge, "second attempts go out before the provider's wait is over"),
+    (Place::RateLimit, Place::Hedge, "second attempts are not counted against the limits"),
+    (Place::Breaker, Place::Hedge, "second attempts go out while it is open, and do not count"),
+    (Place::Concurrency, Place::Hedge, "two attempts run in one place"),
+    (Place::Timeout, Place::Hedge, "the limits of one attempt run over both of them"),
+    (Place::Finish, Place::Hedge, "an answer that is of no use wins, and is not passed on"),
     (Place::Retry, Place::Deadline, "the deadline ends an attempt, and not the call"),
     (Place::Breaker, Place::RetryAfter, "a call holds the place of a probe while it waits"),
     (Place::Breaker, Place::RateLimit, "a call holds the place of a probe while it waits"),

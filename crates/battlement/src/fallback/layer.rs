@@ -29,7 +29,7 @@ use crate::{
     drive::Drive,
     error::BoxError,
     observe::Settling,
-    retry::replay::Replay,
+    replay::Replay,
     seed,
 };
 

@@ -2,29 +2,26 @@
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
-use battlement_core::{Code, Signals, Verdict};
+use battlement_core::{Code, Verdict};
 use bytes::Bytes;
 use http::Response;
 use tokio::time::timeout;
 
 use super::{Body, Either, Served, lease::Lease};
 use crate::{
-    call::{Attempt, Place},
+    call::Attempt,
     clock::now,
     error::{BoxError, Explanation, explain, no_answer},
     events::Event,
     finish::{Action, Policy},
+    hold::{MOST_HELD, MOST_OF_AN_ERROR, has_begun, is_error, was_held},
     observe::{self, judge},
 };
 
 /// What the caller gets.
 pub(super) type Answer<R> = Result<Response<Body<R>>, BoxError>;
 
-/// How much of an answer is held that nobody below has held, until there is output; as in `finish`.
-const MOST_HELD: usize = 1 << 20;
-
-/// How much of an error is read to learn what it means, and for how long; as in `retry`.
-const MOST_OF_AN_ERROR: usize = 64 * 1024;
+/// For how long an error is read to learn what it means; as in `retry`.
 const LONGEST_FOR_AN_ERROR: Duration = Duration::from_secs(1);
 
 /// What became of an attempt on a route.
@@ -161,21 +158,4 @@ where
     R: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     !is_error(response) && was_held(response.body().attempt())
-}
-
-/// Whether a layer below has held the answer until it may go, or nobody can read it.
-fn was_held(attempt: &Attempt) -> bool {
-    attempt.has_passed(Place::Finish) || attempt.progress().is_unread()
-}
-
-/// Whether a stream has output, and no error with it. Other answers are waited for.
-fn has_begun(attempt: &Attempt) -> bool {
-    let signals = attempt.progress().signals();
-    attempt.call().facts().stream
-        && signals.contains(Signals::OUTPUT)
-        && !signals.contains(Signals::ERROR)
-}
-
-fn is_error<R>(response: &Response<R>) -> bool {
-    response.status().is_client_error() || response.status().is_server_error()
 }

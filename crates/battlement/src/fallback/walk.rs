@@ -25,7 +25,8 @@ use crate::{
     error::BoxError,
     events::Event,
     observe::{Settling, watch},
-    retry::{replay::Replay, ticket::tokens, why},
+    replay::Replay,
+    retry::{ticket::tokens, why},
 };
 
 /// The way of one call.

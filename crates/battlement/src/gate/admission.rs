@@ -30,6 +30,12 @@ pub trait Gate: Sized {
     /// An attempt comes.
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self>;
 
+    /// Whether this is no time for an attempt that goes out [beside another one](Attempt::is_spare): there is
+    /// trouble, or the room that is left is for others.
+    fn is_short(&self, _attempt: &Attempt, _now: Instant) -> bool {
+        false
+    }
+
     /// An attempt that was let through has not gone out, since it had to wait further in. It goes now, unless
     /// something was learned meanwhile that speaks against it.
     fn again(

@@ -93,6 +93,10 @@ impl<A: Gate, B: Gate> Gate for Both<A, B> {
         }
     }
 
+    fn is_short(&self, attempt: &Attempt, now: Instant) -> bool {
+        self.first.is_short(attempt, now) || self.second.is_short(attempt, now)
+    }
+
     fn again(
         self: &Arc<Self>,
         (first, second): Self::Held,

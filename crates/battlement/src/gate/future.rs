@@ -66,6 +66,7 @@ pub(super) struct HeldBack(Option<Attempt>);
 
 impl HeldBack {
     pub(super) fn new(attempt: Attempt) -> Self {
+        attempt.hold_back();
         Self(Some(attempt))
     }
 

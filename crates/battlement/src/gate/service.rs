@@ -15,6 +15,7 @@ use crate::{
     call::{Attempt, Progress},
     clock::now,
     error::BoxError,
+    hedge::NoRoom,
     observe::{Body, Guard, Head},
 };
 
@@ -54,10 +55,18 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let attempt = Attempt::at_each(&mut request, G::places());
+        if attempt.is_spare() && self.gate.is_short(&attempt, now()) {
+            return ResponseFuture::rejected(&attempt, NoRoom::new().into());
+        }
         match self.gate.admit(&attempt, now()) {
             Admitted::Go(held) => {
                 let passed = Passed { gate: self.gate.clone(), held };
                 ResponseFuture::now(&mut self.inner, request, attempt, passed)
+            }
+            Admitted::Wait(turn) if attempt.is_spare() => {
+                let rejected = ResponseFuture::rejected(&attempt, NoRoom::new().into());
+                drop(turn);
+                rejected
             }
             Admitted::Wait(turn) => {
                 let gate = self.gate.clone();

@@ -20,6 +20,10 @@ pub trait Guard {
     /// The answer has shown something new.
     fn progress(&mut self, _attempt: &Attempt, _progress: Progress) {}
 
+    /// From here on it is about another attempt at the same call: the one that was answered, as a layer
+    /// in between may have made several.
+    fn follow(&mut self, _from: &Attempt, _to: &Attempt) {}
+
     /// The attempt is over, and [`Attempt::verdict`] says how; or [`Attempt::is_unsent`].
     fn settle(self, attempt: &Attempt);
 }
@@ -52,6 +56,9 @@ impl<G: Guard> Settling<G> {
     /// From here on it is about another attempt at the same call: the one that was answered, as a layer
     /// in between may have made several.
     pub(crate) fn follow(&mut self, attempt: Attempt) {
+        if let Some(guard) = &mut self.guard {
+            guard.follow(&self.attempt, &attempt);
+        }
         self.attempt = attempt;
     }
 

@@ -104,6 +104,12 @@ impl Gate for RateLimitLayer {
         }
     }
 
+    fn is_short(&self, attempt: &Attempt, now: Instant) -> bool {
+        let Some(least) = attempt.spare() else { return false };
+        let line = self.limits.lines.of(attempt.call(), now);
+        line.inspect(|book, _waiting| book.ledger.headroom(now)) < least
+    }
+
     fn give_back(&self, reserved: Reserved, _attempt: &Attempt, now: Instant) {
         let Reserved { line, held, .. } = reserved;
         line.change(now, |book, _queue| book.put_back(held, now));

@@ -20,10 +20,12 @@ use super::{
     ticket::Ticket,
     tries::{Answer, Tries},
 };
-use crate::{clock::now, error::BoxError, observe::Attempted};
-
-/// How much of an error is read to learn what it means; none is longer by far.
-const MOST_HELD: usize = 64 * 1024;
+use crate::{
+    clock::now,
+    error::BoxError,
+    hold::{MOST_OF_AN_ERROR, is_error},
+    observe::Attempted,
+};
 
 /// How long an error is waited for after its head. Mostly it comes with it.
 const LONGEST_HELD: Duration = Duration::from_secs(1);
@@ -125,7 +127,7 @@ where
                 StateProjection::Holding { mut limit, response } => {
                     let held =
                         &mut response.as_mut().expect("there until it is read").body_mut().held;
-                    while !held.is_whole() && held.bytes() < MOST_HELD {
+                    while !held.is_whole() && held.bytes() < MOST_OF_AN_ERROR {
                         match held.poll_more(cx) {
                             Poll::Ready(_) => {}
                             // What is there counts, however late; only what is not is given up.
@@ -159,10 +161,6 @@ where
             }
         }
     }
-}
-
-fn is_error<R>(response: &Response<R>) -> bool {
-    response.status().is_client_error() || response.status().is_server_error()
 }
 
 impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>

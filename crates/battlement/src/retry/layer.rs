@@ -21,7 +21,6 @@ use tower_service::Service;
 use super::{
     Refused,
     future::ResponseFuture,
-    replay::Replay,
     ticket::{Ticket, tokens},
     tries::Tries,
     usual::Usual,
@@ -33,6 +32,7 @@ use crate::{
     error::BoxError,
     events::Event,
     observe::{Attempted, Settling},
+    replay::Replay,
     retry::Body,
     seed,
 };
@@ -235,7 +235,7 @@ where
 const RETRY_COUNT: &str = "x-stainless-retry-count";
 
 /// How often the caller has sent the request before, if it says so.
-fn repeated(headers: &HeaderMap) -> u32 {
+pub(crate) fn repeated(headers: &HeaderMap) -> u32 {
     let count = headers.get(RETRY_COUNT).and_then(|count| count.to_str().ok());
     count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }

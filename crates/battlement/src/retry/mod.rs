@@ -110,7 +110,6 @@ mod body;
 mod error;
 mod future;
 mod layer;
-pub(crate) mod replay;
 #[cfg(test)]
 mod tests;
 pub(crate) mod ticket;
@@ -124,5 +123,6 @@ pub use battlement_core::{
 pub use body::Body;
 pub use error::{GaveUp, Refused};
 pub use future::ResponseFuture;
+pub(crate) use layer::repeated;
 pub use layer::{Retry, RetryLayer, trouble};
 pub(crate) use tries::why;

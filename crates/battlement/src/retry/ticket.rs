@@ -20,7 +20,8 @@ use crate::{
 pub(super) struct Ticket(Option<Owed>);
 
 struct Owed {
-    running: attempts::Attempt,
+    /// `None` once it is settled.
+    running: Option<attempts::Attempt>,
     started: Instant,
     policy: Arc<Policy>,
     /// Whether the account was told that there is no way back.
@@ -55,6 +56,7 @@ impl Ticket {
         };
         call.report(&Event::Attempt { number: running.number(), role });
         let policy = policy.clone();
+        let running = Some(running);
         Ok((Self(Some(Owed { running, started, policy, is_committed: false })), role))
     }
 }
@@ -70,15 +72,32 @@ impl Guard for Ticket {
         }
     }
 
+    fn follow(&mut self, from: &Attempt, to: &Attempt) {
+        // Whoever has made the other one beside it keeps the account of that.
+        let Some(owed) = self.0.as_mut().filter(|_| from.is_outdone_by(to)) else { return };
+        if let Some(running) = owed.running.take() {
+            settle(running, from);
+        }
+    }
+
     fn settle(self, attempt: &Attempt) {
         let Some(Owed { running, started, policy, is_committed }) = self.0 else { return };
-        let (call, verdict, ended) = (attempt.call(), attempt.verdict(), attempt.ended());
+        let (call, verdict) = (attempt.call(), attempt.verdict());
         if !is_committed && verdict.is_some_and(|verdict| verdict.has_output) {
             // All of it came at once.
-            policy.usual.learn(call.facts(), ended.saturating_duration_since(started));
+            let took = attempt.ended().saturating_duration_since(started);
+            policy.usual.learn(call.facts(), took);
         }
-        call.ledger().settle(running, verdict.map_or(Ending::Unsent, ending), ended);
+        if let Some(running) = running {
+            settle(running, attempt);
+        }
     }
+}
+
+/// Writes down how an attempt has ended.
+pub(crate) fn settle(running: attempts::Attempt, attempt: &Attempt) {
+    let ending = attempt.verdict().map_or(Ending::Unsent, ending);
+    attempt.call().ledger().settle(running, ending, attempt.ended());
 }
 
 pub(crate) fn ending(verdict: &Verdict) -> Ending {
@@ -93,7 +112,8 @@ pub(crate) fn ending(verdict: &Verdict) -> Ending {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.0.as_ref().map(|owed| owed.running.number());
+        let number =
+            self.0.as_ref().and_then(|owed| owed.running.as_ref()).map(attempts::Attempt::number);
         f.debug_struct("Ticket").field("number", &number).finish_non_exhaustive()
     }
 }

@@ -17,7 +17,6 @@ use tower_service::Service;
 use super::{
     Body, GaveUp, Refused,
     layer::Policy,
-    replay::Replay,
     ticket::{Ticket, tokens},
 };
 use crate::{
@@ -27,6 +26,7 @@ use crate::{
     error::{BoxError, explain},
     events::Event,
     observe::{Attempted, Settling, judge},
+    replay::Replay,
 };
 
 /// How an attempt ended, as the caller would see it.
