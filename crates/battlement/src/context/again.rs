@@ -25,8 +25,8 @@ use crate::{
     events::Event,
     fallback::when_ready,
     observe::{Guard, Settling, judge, watch},
+    replay::Replay,
     retry::{
-        replay::Replay,
         ticket::{ending, tokens},
         why,
     },

@@ -22,7 +22,7 @@ use crate::{
     error::{BoxError, Explanation},
     events::Event,
     observe::{Attempted, Settling},
-    retry::replay::Replay,
+    replay::Replay,
 };
 
 type Known = dyn Fn(&Call) -> Option<Limits> + Send + Sync;
