@@ -279,6 +279,45 @@ async fn all_that_was_sent_before_a_fault_arrives() {
 }
 
 #[tokio::test]
+async fn streams_of_one_connection_do_not_lose_what_comes_before_a_fault() {
+    let scripts = [
+        ("cut after 3 events", 50),
+        ("reset after 3 events", 50),
+        ("bad chunk after 3 events", 50),
+        ("torn after 2 events", 50),
+        ("cut after 0 events", 50),
+        ("wrong length", 50),
+        ("cut after 3 events", 300),
+    ];
+    for (words, calls) in scripts {
+        let in_memory = provider(words);
+        let expected =
+            look(in_memory.clone().oneshot(request("http://localhost", true)).await).await;
+        let served = provider(words);
+        let server = served.listen().await.unwrap();
+        let client = http2();
+        // There is one connection before there are many calls, and one of them is over then.
+        look(client.request(request(server.url(), true)).await).await;
+        let call = |_| {
+            let call = client.request(request(server.url(), true));
+            tokio::spawn(async move { look(call.await).await })
+        };
+        let all: Vec<_> = (0..calls).map(call).collect();
+        for call in all {
+            let visible = call.await.unwrap();
+            assert_eq!(length(&visible), length(&expected), "{words}, {calls} at once");
+        }
+    }
+}
+
+/// What is the same in every answer: the number of events, or bytes, and whether they came to their end.
+fn length(visible: &Visible) -> (Option<u16>, usize, bool) {
+    let events = visible.body.windows(2).filter(|pair| pair == b"\n\n").count();
+    let events = if events == 0 { visible.body.len() } else { events };
+    (visible.head.as_ref().map(|head| head.0), events, visible.is_whole)
+}
+
+#[tokio::test]
 async fn limits_are_told_and_kept_on_sockets() {
     let provider = provider("ok").limited(Quota::per_minute(3, 1_000_000).unwrap());
     let server = provider.listen().await.unwrap();
