@@ -354,6 +354,24 @@ async fn a_server_that_is_dropped_stops() {
     assert!(http1().request(request(&url, false)).await.is_err(), "nobody listens");
 }
 
+#[tokio::test]
+async fn a_server_starts_again_on_its_port() {
+    let provider = provider("ok");
+    let mut server = provider.listen().await.unwrap();
+    let address = server.address();
+    for _ in 0..20 {
+        // Of a client that keeps its connection.
+        let client = http1();
+        let response = client.request(request(server.url(), false)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        drop(server);
+        assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens");
+        server = provider.listen_on(address).await.unwrap();
+        let response = http1().request(request(server.url(), false)).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}
+
 #[test]
 fn a_server_runs_in_a_thread_of_its_own() {
     let provider = provider("ok; never");
