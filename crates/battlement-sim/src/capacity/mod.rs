@@ -94,7 +94,7 @@ pub enum Progress {
 pub struct Refusal {
     /// Why not.
     pub why: Why,
-    /// When to come back, if the provider tells.
+    /// When to come back, if the provider tells. It does not where no wait helps.
     pub after: Option<Duration>,
 }
 

@@ -234,6 +234,42 @@ fn who_comes_back_when_told_is_let_in() {
 }
 
 #[test]
+fn a_small_limit_lets_one_pass_at_once() {
+    let window = quota::Window::Continuous(10 * SECOND);
+    let config = quota::Config { requests: 2, window, tells: true, ..quota::Config::default() };
+    let (mut machine, now) = (Quota::new(config), start());
+    assert!(machine.arrive(0, work(1.0), now).is_ok());
+    let told = Told { limit: 2, left: 0, reset: 30 * SECOND };
+    assert_eq!(machine.told(now), Some(told));
+    assert_eq!(machine.arrive(1, work(1.0), now).unwrap_err().after, Some(30 * SECOND));
+    assert!(machine.arrive(2, work(1.0), now + 30 * SECOND).is_ok());
+    // What came back meanwhile is no second one.
+    let later = now + 600 * SECOND;
+    assert!(machine.arrive(3, work(1.0), later).is_ok());
+    assert!(machine.arrive(4, work(1.0), later).is_err());
+}
+
+#[test]
+fn what_never_fits_is_told_no_wait() {
+    let check = |window, requests, input| {
+        let config = quota::Config {
+            requests,
+            input: Some(600),
+            window,
+            tells: true,
+            ..quota::Config::default()
+        };
+        let refusal = Quota::new(config).arrive(0, Job { input, ..work(1.0) }, start());
+        let refusal = refusal.unwrap_err();
+        assert_eq!((refusal.why, refusal.after), (Why::RateLimit, None), "{window:?}");
+    };
+    check(quota::Window::Sliding, 60, 601);
+    check(quota::Window::Sliding, 0, 1);
+    check(quota::Window::Continuous(10 * SECOND), 60, 101);
+    check(quota::Window::Continuous(10 * SECOND), 0, 1);
+}
+
+#[test]
 fn a_batch_slows_down_as_it_fills() {
     let config = batcher::Config { prefill: 1, ..batcher::Config::default() };
     let job = Job { input: 10, output: 90, ..Job::default() };
