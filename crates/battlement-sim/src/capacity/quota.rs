@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Change, Id, Job, Machine, Progress, Refusal, Told, Why};
+use super::{Change, Id, Job, Machine, Progress, Refusal, Told, Why, later, length};
 
 /// How the limits of an account are set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +188,7 @@ impl Machine for Quota {
         if self.floods {
             return Err(Refusal { why: Why::RateLimit, after: None });
         }
+        let job = job.in_range();
         let amounts = [1, job.input, job.output];
         let wait = self.wait(amounts, now);
         let passes = wait == Some(Duration::ZERO);
@@ -198,7 +199,7 @@ impl Machine for Quota {
             let after = wait.filter(|_| self.config.tells);
             return Err(Refusal { why: Why::RateLimit, after });
         }
-        let end = now + job.work.mul_f64(self.slowness);
+        let end = later(now, length(job.work.as_secs_f64() * self.slowness));
         self.running.push(Reverse((end, id, job.input + job.output)));
         Ok(())
     }
@@ -229,7 +230,7 @@ impl Machine for Quota {
     fn change(&mut self, change: Change, now: Instant) {
         let limits = self.limits();
         self.ledger.advance(limits, now);
-        match change {
+        match change.in_range() {
             Change::Limits(part) | Change::Room(part) => self.part = part,
             Change::Slowness(factor) => self.slowness = factor,
             Change::Flood(floods) => self.floods = floods,

@@ -1,3 +1,5 @@
+mod extremes;
+
 use std::collections::HashMap;
 
 use battlement_core::random::{Random, Seeded};
