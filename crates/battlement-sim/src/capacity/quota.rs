@@ -61,7 +61,8 @@ pub struct Quota {
     floods: bool,
     ledger: Ledger,
     running: BinaryHeap<Reverse<(Instant, Id, u64)>>,
-    left: HashSet<Id>,
+    /// Those of them whose callers are there.
+    heard: HashSet<Id>,
     spent: f64,
 }
 
@@ -88,7 +89,7 @@ impl Quota {
             floods: false,
             ledger,
             running: BinaryHeap::new(),
-            left: HashSet::new(),
+            heard: HashSet::new(),
             spent: 0.0,
         }
     }
@@ -201,11 +202,12 @@ impl Machine for Quota {
         }
         let end = later(now, length(job.work.as_secs_f64() * self.slowness));
         self.running.push(Reverse((end, id, job.input + job.output)));
+        self.heard.insert(id);
         Ok(())
     }
 
     fn leave(&mut self, id: Id, _now: Instant) {
-        self.left.insert(id);
+        self.heard.remove(&id);
     }
 
     fn advance(&mut self, now: Instant, told: &mut Vec<(Id, Progress)>) {
@@ -216,7 +218,7 @@ impl Machine for Quota {
             self.running.pop();
             let cost = tokens as f64;
             self.spent += cost;
-            if !self.left.remove(&id) {
+            if self.heard.remove(&id) {
                 told.push((id, Progress::First));
                 told.push((id, Progress::Done { cost }));
             }
@@ -260,5 +262,31 @@ impl Machine for Quota {
                 Told { limit, left, reset }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_calls_that_are_over() {
+        let (mut quota, now) = (Quota::new(Config::default()), Instant::now());
+        let mut told = Vec::new();
+        for id in 0..3 {
+            quota.arrive(id, Job::default(), now).unwrap();
+        }
+        quota.leave(0, now);
+        quota.advance(now, &mut told);
+        assert!(told.iter().all(|(id, _)| *id != 0) && told.len() == 4, "{told:?}");
+        // Its end was told, and its caller went away without a look at it.
+        quota.leave(1, now);
+        quota.leave(7, now);
+        assert!(quota.heard.is_empty() && quota.running.is_empty());
+        // A number is given again.
+        quota.arrive(1, Job::default(), now).unwrap();
+        told.clear();
+        quota.advance(now, &mut told);
+        assert_eq!(told.len(), 2);
     }
 }
