@@ -8,6 +8,7 @@ use std::{
 
 use battlement_sim::{
     Provider, Quota,
+    capacity::{Capacity, Job, Slots, slots},
     provider::{End, Stage},
     serve::Server,
 };
@@ -369,6 +370,24 @@ async fn a_server_starts_again_on_its_port() {
         server = provider.listen_on(address).await.unwrap();
         let response = http1().request(request(server.url(), false)).await.unwrap();
         assert_eq!(response.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_capacity_serves_callers_that_block_their_runtime() {
+    let slots = Slots::new(slots::Config { slots: 1, ..slots::Config::default() });
+    let work = Duration::from_millis(5);
+    let provider =
+        provider("ok").of_capacity(Capacity::start(slots), move |_| Job { work, ..Job::default() });
+    let server = Server::in_own_thread(&provider).unwrap();
+    for _ in 0..2 {
+        let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+        write!(socket, "{head}content-length: 2\r\n\r\n{{}}").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
 }
 

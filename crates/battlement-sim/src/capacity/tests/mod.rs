@@ -1,6 +1,6 @@
 mod extremes;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, future::poll_fn};
 
 use battlement_core::random::{Random, Seeded};
 
@@ -323,6 +323,35 @@ fn an_overload_of_one_region_makes_work_in_the_other() {
     let told = ended(&mut machine, now + 20 * SECOND);
     assert!(told.contains(&4) && told.contains(&5), "{told:?}");
     assert!((machine.spent() - 70.0).abs() < 1e-6, "{}", machine.spent());
+}
+
+#[test]
+fn the_shell_keeps_time_wherever_somebody_waits() {
+    let config = slots::Config { slots: 1, ..Default::default() };
+    let provider = Capacity::start(Slots::new(config));
+    let mut place = provider.ask(work(3_600.0)).unwrap();
+    // The first runtime ends with its driver.
+    for waits in [1, 2] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let waited = runtime.block_on(async {
+            tokio::time::timeout(SECOND / 1_000, poll_fn(|cx| place.poll_next(cx))).await
+        });
+        assert!(waited.is_err(), "{waits}");
+    }
+    provider.change(Change::Slowness(1e-6));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    assert_eq!(runtime.block_on(place.next()), Progress::First);
+    assert_eq!(provider.inspect(Slots::busy), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_happens_in_time() {
+    let provider = Capacity::start(Slots::new(slots::Config::default()));
+    let _place = provider.ask(work(3.0)).unwrap();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(provider.inspect(Slots::busy), 1);
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(provider.inspect(Slots::busy), 0);
 }
 
 #[tokio::test(start_paused = true)]
