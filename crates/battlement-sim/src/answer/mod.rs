@@ -34,6 +34,7 @@ mod dialect;
 mod error;
 mod fault;
 mod head;
+mod inputs;
 mod limits;
 mod moment;
 mod reply;

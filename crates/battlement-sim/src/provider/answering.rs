@@ -163,7 +163,7 @@ impl Call {
             Some(dialect) => Facts::read_as(dialect, method, uri, headers, &body),
             None => Facts::read(method, uri, headers, &body),
         };
-        let asked = Asked::of(&facts, uri, self.ticket.number);
+        let asked = Asked::of(&facts, uri, self.ticket.number).inputs_of(&body);
         let kept =
             (settings.keep_bodies > 0).then(|| body.slice(..body.len().min(settings.keep_bodies)));
         let body_bytes = body.len() as u64;

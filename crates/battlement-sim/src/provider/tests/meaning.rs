@@ -115,3 +115,29 @@ async fn what_it_sends_means_what_the_script_says() {
     }
     assert_eq!(verdict("ok", true).await.outcome, Outcome::Finished(FinishClass::Complete));
 }
+
+#[tokio::test(start_paused = true)]
+async fn there_are_as_many_vectors_as_inputs() {
+    let check = async |url: &str, body: &'static str, list: &str, expected: usize| {
+        let request =
+            Request::post(format!("https://{url}")).body(Full::<Bytes>::from(body)).unwrap();
+        let answer = Provider::new().oneshot(request).await.unwrap().into_body();
+        let answer = answer.collect().await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let vectors = answer.pointer(list).and_then(|list| list.as_array()).unwrap();
+        assert_eq!(vectors.len(), expected, "{url} {body}: {answer}");
+        assert!(expected == 1 || vectors[0] != vectors[1], "{answer}");
+    };
+    let openai = "api.openai.com/v1/embeddings";
+    check(openai, r#"{"model":"m","input":["a","b","c"]}"#, "/data", 3).await;
+    check(openai, r#"{"model":"m","input":"a"}"#, "/data", 1).await;
+    let cohere = r#"{"model":"m","texts":["a","b"],"embedding_types":["float"]}"#;
+    check("api.cohere.com/v2/embed", cohere, "/embeddings/float", 2).await;
+    check("localhost:11434/api/embed", r#"{"model":"m","input":["a","b"]}"#, "/embeddings", 2)
+        .await;
+    let gemini = "generativelanguage.googleapis.com/v1beta/models/gemini-embedding-001";
+    let one = r#"{"content":{"parts":[{"text":"a"}]}}"#;
+    check(&format!("{gemini}:embedContent"), one, "/embedding/values", 4).await;
+    let requests = r#"{"requests":[{"content":{"parts":[]}},{"content":{"parts":[]}}]}"#;
+    check(&format!("{gemini}:batchEmbedContents"), requests, "/embeddings", 2).await;
+}
