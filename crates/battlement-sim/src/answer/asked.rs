@@ -11,7 +11,7 @@ use battlement_core::{
 };
 use http::Uri;
 
-use super::inputs;
+use super::{Over, inputs};
 
 /// What a provider has to know of a request to answer it.
 ///
@@ -36,6 +36,9 @@ pub struct Asked {
     pub inputs: Option<u64>,
     /// The tokens of the prompt, for replies that do not say how many there were.
     pub input_tokens: u64,
+    /// The limit that the request would go over, for errors that say so. They tell numbers of their own if it is
+    /// not known.
+    pub over: Option<Over>,
     /// The number of this request; ids are made from it.
     pub sequence: u64,
     /// The provider's clock. Header `date` tells it, so that a wait until some moment can be read
@@ -55,6 +58,7 @@ impl Asked {
             include_usage: true,
             inputs: None,
             input_tokens: 24,
+            over: None,
             sequence: 0,
             at: start(),
         }
@@ -74,6 +78,7 @@ impl Asked {
             include_usage: facts.include_usage == Some(true),
             inputs: None,
             input_tokens: facts.input_tokens,
+            over: None,
             sequence,
             at: start(),
         }

@@ -141,3 +141,33 @@ async fn there_are_as_many_vectors_as_inputs() {
     let requests = r#"{"requests":[{"content":{"parts":[]}},{"content":{"parts":[]}}]}"#;
     check(&format!("{gemini}:batchEmbedContents"), requests, "/embeddings", 2).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn errors_tell_the_limit_that_was_hit() {
+    let check = async |url: &str, body: &'static str, quota: Quota, expected: &str| {
+        let provider = Provider::new().limited(quota);
+        let mut said = String::new();
+        for _ in 0..2 {
+            let request = Request::post(format!("https://{url}")).body(Full::<Bytes>::from(body));
+            let answer = provider.clone().oneshot(request.unwrap()).await.unwrap().into_body();
+            said = String::from_utf8(answer.collect().await.unwrap().to_bytes().into()).unwrap();
+        }
+        assert!(said.contains(expected), "{url}: {said}");
+    };
+    let rate = |amount| crate::quota::Rate::new(amount, Duration::from_secs(60)).unwrap();
+    let requests = Quota::new().requests(rate(1));
+    let (chat, claude) = ("api.openai.com/v1/chat/completions", "api.anthropic.com/v1/messages");
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+    check(chat, body, requests, "(RPM): Limit 1, Used 1, Requested 1.").await;
+    check(claude, body, requests, "rate limit of 1 requests per minute").await;
+    check("api.cohere.com/v2/chat", body, requests, "limited to 1 API calls / minute").await;
+    let gemini = "generativelanguage.googleapis.com/v1beta/models/gemini-3-flash:generateContent";
+    let contents = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#;
+    check(gemini, contents, requests, r#""quotaValue":"1""#).await;
+
+    let output = Quota::new().output_tokens(rate(20));
+    check(chat, body, output, "(TPM): Limit 20, Used 16, Requested 16.").await;
+    check(claude, body, output, "rate limit of 20 output tokens per minute").await;
+    let never = Quota::new().output_tokens(rate(15));
+    check(chat, body, never, "(TPM): Limit 15, Requested 16.").await;
+}
