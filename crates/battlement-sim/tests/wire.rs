@@ -8,6 +8,7 @@ use std::{
 
 use battlement_sim::{
     Provider, Quota,
+    capacity::{Capacity, Job, Slots, slots},
     provider::{End, Stage},
     serve::Server,
 };
@@ -100,6 +101,14 @@ async fn sockets_show_what_memory_does() {
         "page 502",
         "answer 418 \"x-tea: green\" saying \"short\"",
         "answer 204",
+        "answer 200 \"content-length: 99\" saying \"short\"",
+        "answer 200 \"content-length: 2\" saying \"short\"",
+        "answer 200 \"content-length: 0\" saying \"short\"",
+        "answer 200 \"content-length: 99\"",
+        "answer 200 \"content-length: soon\" saying \"short\"",
+        "answer 200 \"content-length: 5\" saying \"short\" wrong length",
+        "answer 200 \"content-length: 3\" saying \"short\" cut after 0 events",
+        "answer 200 \"content-length: 2\" saying \"short\" cut after 0 events",
         "head after 5ms first token after 5ms every 1ms",
         "cut after 0 events",
         "cut after 3 events",
@@ -279,6 +288,45 @@ async fn all_that_was_sent_before_a_fault_arrives() {
 }
 
 #[tokio::test]
+async fn streams_of_one_connection_do_not_lose_what_comes_before_a_fault() {
+    let scripts = [
+        ("cut after 3 events", 50),
+        ("reset after 3 events", 50),
+        ("bad chunk after 3 events", 50),
+        ("torn after 2 events", 50),
+        ("cut after 0 events", 50),
+        ("wrong length", 50),
+        ("cut after 3 events", 300),
+    ];
+    for (words, calls) in scripts {
+        let in_memory = provider(words);
+        let expected =
+            look(in_memory.clone().oneshot(request("http://localhost", true)).await).await;
+        let served = provider(words);
+        let server = served.listen().await.unwrap();
+        let client = http2();
+        // There is one connection before there are many calls, and one of them is over then.
+        look(client.request(request(server.url(), true)).await).await;
+        let call = |_| {
+            let call = client.request(request(server.url(), true));
+            tokio::spawn(async move { look(call.await).await })
+        };
+        let all: Vec<_> = (0..calls).map(call).collect();
+        for call in all {
+            let visible = call.await.unwrap();
+            assert_eq!(length(&visible), length(&expected), "{words}, {calls} at once");
+        }
+    }
+}
+
+/// What is the same in every answer: the number of events, or bytes, and whether they came to their end.
+fn length(visible: &Visible) -> (Option<u16>, usize, bool) {
+    let events = visible.body.windows(2).filter(|pair| pair == b"\n\n").count();
+    let events = if events == 0 { visible.body.len() } else { events };
+    (visible.head.as_ref().map(|head| head.0), events, visible.is_whole)
+}
+
+#[tokio::test]
 async fn limits_are_told_and_kept_on_sockets() {
     let provider = provider("ok").limited(Quota::per_minute(3, 1_000_000).unwrap());
     let server = provider.listen().await.unwrap();
@@ -305,6 +353,42 @@ async fn a_server_that_is_dropped_stops() {
     provider.ended(1).await;
     assert!(call.await.unwrap().is_err());
     assert!(http1().request(request(&url, false)).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_server_starts_again_on_its_port() {
+    let provider = provider("ok");
+    let mut server = provider.listen().await.unwrap();
+    let address = server.address();
+    for _ in 0..20 {
+        // Of a client that keeps its connection.
+        let client = http1();
+        let response = client.request(request(server.url(), false)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        drop(server);
+        assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens");
+        server = provider.listen_on(address).await.unwrap();
+        let response = http1().request(request(server.url(), false)).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_capacity_serves_callers_that_block_their_runtime() {
+    let slots = Slots::new(slots::Config { slots: 1, ..slots::Config::default() });
+    let work = Duration::from_millis(5);
+    let provider =
+        provider("ok").of_capacity(Capacity::start(slots), move |_| Job { work, ..Job::default() });
+    let server = Server::in_own_thread(&provider).unwrap();
+    for _ in 0..2 {
+        let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+        write!(socket, "{head}content-length: 2\r\n\r\n{{}}").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use battlement_core::{
 };
 use http::Uri;
 
+use super::{Over, inputs};
+
 /// What a provider has to know of a request to answer it.
 ///
 /// Everything that differs from answer to answer (ids, dates) comes from [`sequence`](Self::sequence)
@@ -30,8 +32,13 @@ pub struct Asked {
     pub array: bool,
     /// Whether a stream is to tell token counts, where that has to be asked for.
     pub include_usage: bool,
+    /// How many vectors are asked for in a list; `None` where there is no list, but one text.
+    pub inputs: Option<u64>,
     /// The tokens of the prompt, for replies that do not say how many there were.
     pub input_tokens: u64,
+    /// The limit that the request would go over, for errors that say so. They tell numbers of their own if it is
+    /// not known.
+    pub over: Option<Over>,
     /// The number of this request; ids are made from it.
     pub sequence: u64,
     /// The provider's clock. Header `date` tells it, so that a wait until some moment can be read
@@ -49,13 +56,15 @@ impl Asked {
             stream: false,
             array: false,
             include_usage: true,
+            inputs: None,
             input_tokens: 24,
+            over: None,
             sequence: 0,
             at: start(),
         }
     }
 
-    /// What this request asks for. One that tells no dialect is taken for OpenAI's chat.
+    /// What this request asks for, as far as the facts tell: not [how many](Self::inputs) vectors. One that tells no dialect is taken for OpenAI's chat.
     pub fn of(facts: &Facts, uri: &Uri, sequence: u64) -> Self {
         let dialect = facts.dialect.unwrap_or(Dialect::OpenAiChat);
         let sse =
@@ -67,7 +76,9 @@ impl Asked {
             stream: facts.stream,
             array: dialect == Dialect::Gemini && facts.stream && !sse(),
             include_usage: facts.include_usage == Some(true),
+            inputs: None,
             input_tokens: facts.input_tokens,
+            over: None,
             sequence,
             at: start(),
         }
@@ -77,6 +88,15 @@ impl Asked {
     #[must_use]
     pub fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
+        self
+    }
+
+    /// Asks for as many vectors as this body has inputs, if it is vectors that are asked for.
+    #[must_use]
+    pub fn inputs_of(mut self, body: &[u8]) -> Self {
+        if self.operation == Operation::Embeddings {
+            self.inputs = inputs::count(body);
+        }
         self
     }
 

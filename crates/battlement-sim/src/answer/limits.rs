@@ -32,6 +32,30 @@ pub struct Window {
     pub reset: Duration,
 }
 
+/// The limit that a request would go over: what an error says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// What is limited, in the words of errors: `requests`, `tokens`, `input tokens` or `output tokens`.
+    pub what: &'static str,
+    /// How much there is in all.
+    pub limit: u64,
+    /// How much of it is used.
+    pub used: u64,
+    /// How much the request needs.
+    pub requested: u64,
+}
+
+impl Over {
+    /// The limit that was hit, or this one if nothing is really limited.
+    pub(super) fn of(
+        asked: &Asked,
+        what: &'static str,
+        [limit, used, requested]: [u64; 3],
+    ) -> Self {
+        asked.over.unwrap_or(Self { what, limit, used, requested })
+    }
+}
+
 /// Writes the limits into the head of an answer, as this provider tells them; most tell nothing.
 ///
 /// ```

@@ -34,6 +34,7 @@ mod dialect;
 mod error;
 mod fault;
 mod head;
+mod inputs;
 mod limits;
 mod moment;
 mod reply;
@@ -45,7 +46,7 @@ pub use dialect::reply;
 pub use error::{error_event, fault};
 pub use fault::Fault;
 pub use head::vendor;
-pub use limits::{Limits, Window, limits};
+pub use limits::{Limits, Over, Window, limits};
 pub use reply::{Ending, Reply, Tool};
 
 use bytes::Bytes;

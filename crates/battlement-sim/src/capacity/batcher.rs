@@ -7,7 +7,7 @@ use std::{
 
 use battlement_core::random::{Random, Seeded};
 
-use super::{Change, Id, Job, Machine, Progress, Refusal, Why};
+use super::{Change, Id, Job, Machine, Progress, Refusal, Why, later, length};
 
 /// How an inference engine is set up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,8 @@ impl Config {
 
     fn token_time(&self, batch: usize) -> f64 {
         let others = batch.saturating_sub(1) as f64;
-        self.token.as_secs_f64() + self.crowding.as_secs_f64() * others
+        // A token that takes no time would not be countable.
+        (self.token.as_secs_f64() + self.crowding.as_secs_f64() * others).max(1e-9)
     }
 }
 
@@ -141,7 +142,8 @@ impl Batcher {
     fn move_to(&mut self, now: Instant) {
         let gone = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         if self.batch > 0 {
-            self.scale += (gone.as_secs_f64() * self.speed()).round() as u64;
+            let moved = (gone.as_secs_f64() * self.speed()).round() as u64;
+            self.scale = self.scale.saturating_add(moved);
         }
         self.at = Some(now);
     }
@@ -153,11 +155,11 @@ impl Batcher {
             self.waiting -= 1;
             self.batch += 1;
             let reading = (entry.job.input / self.config.prefill.max(1)).max(1);
-            let first = self.scale + (reading as f64 * TOKEN) as u64;
+            let first = self.scale.saturating_add((reading as f64 * TOKEN) as u64);
             let (chance, part) = (self.random.unit(), self.random.unit());
             let breaks = chance < self.config.breaks;
             let output = entry.job.output as f64 * if breaks { part } else { 1.0 };
-            let end = first + (output * TOKEN) as u64;
+            let end = first.saturating_add((output * TOKEN) as u64);
             entry.place = Some((self.scale, first));
             self.marks.insert((first, id), Mark::First { end, breaks });
         }
@@ -191,7 +193,7 @@ impl Machine for Batcher {
             return Err(Refusal { why: Why::Overloaded, after: None });
         }
         self.move_to(now);
-        self.jobs.insert(id, Entry { job, place: None, is_left: false });
+        self.jobs.insert(id, Entry { job: job.in_range(), place: None, is_left: false });
         self.queue.push_back(id);
         self.waiting += 1;
         self.start();
@@ -240,12 +242,12 @@ impl Machine for Batcher {
     fn due(&self) -> Option<Instant> {
         let (&(place, _), _) = self.marks.first_key_value()?;
         let seconds = place.saturating_sub(self.scale) as f64 / self.speed();
-        Some(self.at? + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
+        Some(later(self.at?, length(seconds)))
     }
 
     fn change(&mut self, change: Change, now: Instant) {
         self.move_to(now);
-        match change {
+        match change.in_range() {
             Change::Room(part) => self.most = (self.config.most as f64 * part).round() as usize,
             Change::Slowness(factor) => self.slowness = factor,
             Change::Flood(floods) => self.floods = floods,

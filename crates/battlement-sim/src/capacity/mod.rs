@@ -60,11 +60,11 @@ pub use slots::Slots;
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Job {
-    /// For how long it keeps a slot; what a machine that counts tokens does not look at.
+    /// For how long it keeps a slot, a year at most; what a machine that counts tokens does not look at.
     pub work: Duration,
-    /// Tokens of the prompt.
+    /// Tokens of the prompt, a billion at most.
     pub input: u64,
-    /// Tokens of the answer.
+    /// Tokens of the answer, a billion at most.
     pub output: u64,
     /// Calls with the same number share a prompt, which is cached where the first of them ran.
     pub affinity: u64,
@@ -94,7 +94,7 @@ pub enum Progress {
 pub struct Refusal {
     /// Why not.
     pub why: Why,
-    /// When to come back, if the provider tells.
+    /// When to come back, if the provider tells. It does not where no wait helps.
     pub after: Option<Duration>,
 }
 
@@ -118,18 +118,62 @@ pub struct Told {
     pub reset: Duration,
 }
 
-/// Something that happens to a provider.
+/// No call takes longer, and nothing that is to happen is farther away.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MOST_TOKENS: u64 = 1_000_000_000;
+
+impl Job {
+    /// What machines can count with.
+    fn in_range(self) -> Self {
+        Self {
+            work: self.work.min(LONGEST),
+            input: self.input.min(MOST_TOKENS),
+            output: self.output.min(MOST_TOKENS),
+            affinity: self.affinity,
+        }
+    }
+}
+
+/// A length of time, or the nearest that there is.
+fn length(seconds: f64) -> Duration {
+    let beyond = if seconds > 0.0 { Duration::MAX } else { Duration::ZERO };
+    Duration::try_from_secs_f64(seconds).unwrap_or(beyond)
+}
+
+/// So long after a moment, and not so far that there is none.
+fn later(at: Instant, wait: Duration) -> Instant {
+    at + wait.min(LONGEST)
+}
+
+/// Something that happens to a provider. Numbers out of range count as the nearest in it, and what is no number
+/// as 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It has this part of its usual room; 0 for none, 1 for all of it.
+    /// It has this part of its usual room; 0 for none, 1 for all of it, a million times as much at most.
     Room(f64),
-    /// It takes so many times as long. In one of [`Regions`], and in the other as far as they go together.
+    /// It takes so many times as long, from a millionth to a million. In one of [`Regions`], and in the other as
+    /// far as they go together.
     Slowness(f64),
-    /// Its limits are this part of the usual ones.
+    /// Its limits are this part of the usual ones, from 0 to a million.
     Limits(f64),
     /// It refuses every call as if a limit were used up, and says nothing more; or does so no longer.
     Flood(bool),
+}
+
+impl Change {
+    fn in_range(self) -> Self {
+        const MOST: f64 = 1e6;
+        let within = |number: f64, least: f64| {
+            if number.is_nan() { 1.0 } else { number.clamp(least, MOST) }
+        };
+        match self {
+            Self::Room(part) => Self::Room(within(part, 0.0)),
+            Self::Slowness(factor) => Self::Slowness(within(factor, 1.0 / MOST)),
+            Self::Limits(part) => Self::Limits(within(part, 0.0)),
+            Self::Flood(floods) => Self::Flood(floods),
+        }
+    }
 }
 
 /// A model of a provider. Time is an argument, and never goes back.

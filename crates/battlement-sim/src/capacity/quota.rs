@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Change, Id, Job, Machine, Progress, Refusal, Told, Why};
+use super::{Change, Id, Job, Machine, Progress, Refusal, Told, Why, later, length};
 
 /// How the limits of an account are set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Requests in a minute.
+    /// Requests in a minute. With 0 nothing passes.
     pub requests: u64,
     /// Tokens of input in a minute; not limited by default.
     pub input: Option<u64>,
@@ -30,7 +30,7 @@ pub struct Config {
 pub enum Window {
     /// A minute after it was used.
     Sliding,
-    /// Bit by bit; so much of it may be used at once as comes back in this time.
+    /// Bit by bit; so much of it may be used at once as comes back in this time, and at least one request or token.
     Continuous(Duration),
 }
 
@@ -61,7 +61,8 @@ pub struct Quota {
     floods: bool,
     ledger: Ledger,
     running: BinaryHeap<Reverse<(Instant, Id, u64)>>,
-    left: HashSet<Id>,
+    /// Those of them whose callers are there.
+    heard: HashSet<Id>,
     spent: f64,
 }
 
@@ -88,7 +89,7 @@ impl Quota {
             floods: false,
             ledger,
             running: BinaryHeap::new(),
-            left: HashSet::new(),
+            heard: HashSet::new(),
             spent: 0.0,
         }
     }
@@ -100,13 +101,14 @@ impl Quota {
             .map(|limit| limit.map(|limit| (limit as f64 * self.part) as u64))
     }
 
-    /// How long until a call of this size passes; zero if it does now.
-    fn wait(&mut self, amounts: Amounts, now: Instant) -> Duration {
+    /// How long until a call of this size passes: zero if it does now, and `None` if it never does.
+    fn wait(&mut self, amounts: Amounts, now: Instant) -> Option<Duration> {
         let limits = self.limits();
         self.ledger.advance(limits, now);
-        let waits = (0..3)
-            .filter_map(|at| limits[at].map(|limit| self.ledger.wait(at, amounts[at], limit, now)));
-        waits.max().unwrap_or_default()
+        (0..3).try_fold(Duration::ZERO, |longest, at| {
+            let Some(limit) = limits[at] else { return Some(longest) };
+            Some(longest.max(self.ledger.wait(at, amounts[at], limit, now)?))
+        })
     }
 }
 
@@ -116,24 +118,29 @@ impl Ledger {
             Self::Sliding { uses, sum } => {
                 while uses.front().is_some_and(|(at, _)| *at + MINUTE <= now) {
                     let Some((_, amounts)) = uses.pop_front() else { return };
-                    (0..3).for_each(|at| sum[at] -= amounts[at]);
+                    (0..3).for_each(|at| sum[at] = sum[at].saturating_sub(amounts[at]));
                 }
             }
             Self::Continuous { left, at, burst } => {
                 let limits = limits.map(|limit| u128::from(limit.unwrap_or(0)));
-                let gone = at.map_or(*burst, |at| now.saturating_duration_since(at));
+                // In the beginning all of it is there.
+                let gone = at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
                 for (left, limit) in left.iter_mut().zip(limits) {
-                    *left = (*left + limit * gone.as_nanos()).min(limit * burst.as_nanos());
+                    let back = limit.saturating_mul(gone.as_nanos());
+                    *left = left.saturating_add(back).min(most(limit, *burst));
                 }
                 *at = Some(now);
             }
         }
     }
 
-    fn wait(&self, meter: usize, amount: u64, limit: u64, now: Instant) -> Duration {
+    fn wait(&self, meter: usize, amount: u64, limit: u64, now: Instant) -> Option<Duration> {
         match self {
             Self::Sliding { uses, sum } => {
-                let mut over = (sum[meter] + amount).saturating_sub(limit);
+                if amount > limit {
+                    return None;
+                }
+                let mut over = sum[meter].saturating_add(amount).saturating_sub(limit);
                 let mut wait = Duration::ZERO;
                 for (at, amounts) in uses {
                     if over == 0 {
@@ -142,12 +149,15 @@ impl Ledger {
                     over = over.saturating_sub(amounts[meter]);
                     wait = (*at + MINUTE).saturating_duration_since(now);
                 }
-                if over == 0 { wait } else { MINUTE }
+                Some(if over == 0 { wait } else { MINUTE })
             }
-            Self::Continuous { left, .. } => {
-                let missing = (u128::from(amount) * MINUTE.as_nanos()).saturating_sub(left[meter]);
-                let nanos = missing.div_ceil(u128::from(limit.max(1)));
-                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            Self::Continuous { left, burst, .. } => {
+                let (amount, limit) = (u128::from(amount) * MINUTE.as_nanos(), u128::from(limit));
+                if amount > most(limit, *burst) {
+                    return None;
+                }
+                let nanos = amount.saturating_sub(left[meter]).div_ceil(limit.max(1));
+                Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
             }
         }
     }
@@ -155,7 +165,7 @@ impl Ledger {
     fn charge(&mut self, amounts: Amounts, now: Instant) {
         match self {
             Self::Sliding { uses, sum } => {
-                (0..3).for_each(|at| sum[at] += amounts[at]);
+                (0..3).for_each(|at| sum[at] = sum[at].saturating_add(amounts[at]));
                 uses.push_back((now, amounts));
             }
             Self::Continuous { left, .. } => {
@@ -167,26 +177,37 @@ impl Ledger {
     }
 }
 
+/// How much is left of a limit at most, in parts of `MINUTE` in nanoseconds. Where nothing could be used at once
+/// nothing ever would be.
+fn most(limit: u128, burst: Duration) -> u128 {
+    let least = if limit == 0 { 0 } else { MINUTE.as_nanos() };
+    limit.saturating_mul(burst.as_nanos()).max(least)
+}
+
 impl Machine for Quota {
     fn arrive(&mut self, id: Id, job: Job, now: Instant) -> Result<(), Refusal> {
         if self.floods {
             return Err(Refusal { why: Why::RateLimit, after: None });
         }
+        let job = job.in_range();
         let amounts = [1, job.input, job.output];
         let wait = self.wait(amounts, now);
-        if wait.is_zero() || self.config.counts_refused {
+        let passes = wait == Some(Duration::ZERO);
+        if passes || self.config.counts_refused {
             self.ledger.charge(amounts, now);
         }
-        if !wait.is_zero() {
-            return Err(Refusal { why: Why::RateLimit, after: self.config.tells.then_some(wait) });
+        if !passes {
+            let after = wait.filter(|_| self.config.tells);
+            return Err(Refusal { why: Why::RateLimit, after });
         }
-        let end = now + job.work.mul_f64(self.slowness);
+        let end = later(now, length(job.work.as_secs_f64() * self.slowness));
         self.running.push(Reverse((end, id, job.input + job.output)));
+        self.heard.insert(id);
         Ok(())
     }
 
     fn leave(&mut self, id: Id, _now: Instant) {
-        self.left.insert(id);
+        self.heard.remove(&id);
     }
 
     fn advance(&mut self, now: Instant, told: &mut Vec<(Id, Progress)>) {
@@ -197,7 +218,7 @@ impl Machine for Quota {
             self.running.pop();
             let cost = tokens as f64;
             self.spent += cost;
-            if !self.left.remove(&id) {
+            if self.heard.remove(&id) {
                 told.push((id, Progress::First));
                 told.push((id, Progress::Done { cost }));
             }
@@ -211,7 +232,7 @@ impl Machine for Quota {
     fn change(&mut self, change: Change, now: Instant) {
         let limits = self.limits();
         self.ledger.advance(limits, now);
-        match change {
+        match change.in_range() {
             Change::Limits(part) | Change::Room(part) => self.part = part,
             Change::Slowness(factor) => self.slowness = factor,
             Change::Flood(floods) => self.floods = floods,
@@ -235,11 +256,37 @@ impl Machine for Quota {
             }
             Ledger::Continuous { left, burst, .. } => {
                 let left = u64::try_from(left[0] / MINUTE.as_nanos()).unwrap_or(u64::MAX);
-                let most = limit as f64 * burst.as_secs_f64() / 60.0;
+                let most = most(limit.into(), *burst) as f64 / MINUTE.as_nanos() as f64;
                 let missing = (most - left as f64).max(0.0) * 60.0 / limit.max(1) as f64;
                 let reset = Duration::try_from_secs_f64(missing).unwrap_or(MINUTE);
                 Told { limit, left, reset }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_calls_that_are_over() {
+        let (mut quota, now) = (Quota::new(Config::default()), Instant::now());
+        let mut told = Vec::new();
+        for id in 0..3 {
+            quota.arrive(id, Job::default(), now).unwrap();
+        }
+        quota.leave(0, now);
+        quota.advance(now, &mut told);
+        assert!(told.iter().all(|(id, _)| *id != 0) && told.len() == 4, "{told:?}");
+        // Its end was told, and its caller went away without a look at it.
+        quota.leave(1, now);
+        quota.leave(7, now);
+        assert!(quota.heard.is_empty() && quota.running.is_empty());
+        // A number is given again.
+        quota.arrive(1, Job::default(), now).unwrap();
+        told.clear();
+        quota.advance(now, &mut told);
+        assert_eq!(told.len(), 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Change, Id, Job, Machine, Progress, Refusal, Slots, slots};
+use super::{Change, Id, Job, Machine, Progress, Refusal, Slots, length, slots};
 
 /// How a provider with two regions is set up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl Machine for Regions {
         let home = (job.affinity % 2) as usize;
         let waiting = self.regions.each_ref().map(Slots::waiting);
         if self.is_crowded(home) && waiting[1 - home] < waiting[home] {
-            let more = job.work.mul_f64(1.0 + self.config.miss);
+            let more = length(job.in_range().work.as_secs_f64() * (1.0 + self.config.miss));
             return self.regions[1 - home].arrive(id, Job { work: more, ..job }, now);
         }
         self.regions[home].arrive(id, job, now)
@@ -71,7 +71,7 @@ impl Machine for Regions {
     }
 
     fn change(&mut self, change: Change, now: Instant) {
-        match change {
+        match change.in_range() {
             Change::Slowness(factor) => {
                 self.regions[0].change(change, now);
                 let other = 1.0 + (factor - 1.0) * self.config.together;

@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Sleep, sleep_until},
+};
 
 use super::{Change, Id, Job, Machine, Progress, Refusal, Told};
 
@@ -27,6 +30,8 @@ struct State<M> {
     /// When the driver looks again, and how to call it before.
     armed: Option<Instant>,
     driver: Option<Waker>,
+    /// The task that looks, if there is one.
+    task: Option<JoinHandle<()>>,
 }
 
 /// Somebody who waits.
@@ -38,7 +43,10 @@ struct Caller {
 }
 
 impl<M: Machine> Capacity<M> {
-    /// Starts to keep time for a machine, in a task of the present runtime that ends with the last handle.
+    /// Keeps time for a machine.
+    ///
+    /// Whoever first waits at a [`Place`] starts a task for that in its runtime, which ends with the last handle;
+    /// should the runtime end before, whoever waits next starts another one. So this can be called anywhere.
     pub fn start(machine: M) -> Self {
         let shared = Arc::new(Mutex::new(State {
             machine,
@@ -47,8 +55,8 @@ impl<M: Machine> Capacity<M> {
             told: Vec::new(),
             armed: None,
             driver: None,
+            task: None,
         }));
-        tokio::spawn(drive(Arc::downgrade(&shared)));
         Self { shared }
     }
 
@@ -82,22 +90,23 @@ impl<M: Machine> Capacity<M> {
 
     /// What the provider says of its limits, if it does.
     pub fn told(&self) -> Option<Told> {
-        self.lock().machine.told(now())
+        self.act(|machine, now| machine.told(now))
     }
 
     /// Looks at the machine.
     pub fn inspect<T>(&self, look: impl FnOnce(&M) -> T) -> T {
-        look(&self.lock().machine)
+        self.act(|machine, _| look(machine))
     }
 
-    fn act(&self, act: impl FnOnce(&mut M, Instant)) {
+    fn act<T>(&self, act: impl FnOnce(&mut M, Instant) -> T) -> T {
         let now = now();
         let mut state = self.lock();
         let mut woken = state.settle(now);
-        act(&mut state.machine, now);
+        let acted = act(&mut state.machine, now);
         woken.append(&mut state.settle(now));
         drop(state);
         woken.into_iter().for_each(Waker::wake);
+        acted
     }
 
     fn lock(&self) -> MutexGuard<'_, State<M>> {
@@ -201,11 +210,20 @@ pub struct Place<M: Machine> {
 
 impl<M: Machine> Place<M> {
     /// What happens next. Pending for ever after the end.
+    ///
+    /// # Panics
+    ///
+    /// When it has to wait outside of a runtime of tokio.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         let mut state = self.capacity.lock();
         let Some(caller) = state.caller(self.id) else { return Poll::Pending };
         let Some(progress) = caller.progress.pop_front() else {
             caller.waker = Some(cx.waker().clone());
+            if state.task.as_ref().is_none_or(JoinHandle::is_finished) {
+                (state.armed, state.driver) = (None, None);
+                let shared = Arc::downgrade(&self.capacity.shared);
+                state.task = Some(tokio::spawn(drive(shared)));
+            }
             return Poll::Pending;
         };
         self.is_over |= !matches!(progress, Progress::First);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Change, Id, Job, Machine, Progress, Refusal, Why};
+use super::{Change, Id, Job, Machine, Progress, Refusal, Why, later, length};
 
 /// How a provider with slots is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +95,13 @@ impl Slots {
             self.waiting -= 1;
             self.busy += 1;
             entry.started = Some(now);
-            self.running.push(Reverse((self.scale + entry.work, id)));
+            self.running.push(Reverse((self.scale.saturating_add(entry.work), id)));
         }
     }
 
     fn move_to(&mut self, now: Instant) {
         let gone = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        self.scale += gone.div_f64(self.slowness);
+        self.scale = self.scale.saturating_add(length(gone.as_secs_f64() / self.slowness));
         self.at = Some(now);
     }
 }
@@ -116,7 +116,7 @@ impl Machine for Slots {
             return Err(Refusal { why: Why::Overloaded, after: None });
         }
         self.move_to(now);
-        self.jobs.insert(id, Entry { work: job.work, started: None, is_left: false });
+        self.jobs.insert(id, Entry { work: job.in_range().work, started: None, is_left: false });
         self.queue.push_back(id);
         self.waiting += 1;
         self.start(now);
@@ -161,12 +161,13 @@ impl Machine for Slots {
 
     fn due(&self) -> Option<Instant> {
         let Reverse((place, _)) = self.running.peek()?;
-        Some(self.at? + place.saturating_sub(self.scale).mul_f64(self.slowness))
+        let left = place.saturating_sub(self.scale).as_secs_f64() * self.slowness;
+        Some(later(self.at?, length(left)))
     }
 
     fn change(&mut self, change: Change, now: Instant) {
         self.move_to(now);
-        match change {
+        match change.in_range() {
             Change::Room(part) => self.slots = (self.config.slots as f64 * part).round() as usize,
             Change::Slowness(factor) => self.slowness = factor,
             Change::Flood(floods) => self.floods = floods,

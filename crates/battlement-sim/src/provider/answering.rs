@@ -163,7 +163,7 @@ impl Call {
             Some(dialect) => Facts::read_as(dialect, method, uri, headers, &body),
             None => Facts::read(method, uri, headers, &body),
         };
-        let asked = Asked::of(&facts, uri, self.ticket.number);
+        let mut asked = Asked::of(&facts, uri, self.ticket.number).inputs_of(&body);
         let kept =
             (settings.keep_bodies > 0).then(|| body.slice(..body.len().min(settings.keep_bodies)));
         let body_bytes = body.len() as u64;
@@ -186,8 +186,9 @@ impl Call {
         if let Some(accounts) = &settings.quota {
             let (admitted, left) = accounts.admit(quota::key(headers, uri), cost, now.into_std());
             limits = Some(left);
-            if let Err(Denied { fault, after }) = admitted {
+            if let Err(Denied { fault, after, over }) = admitted {
                 self.ticket.limited();
+                asked.over = Some(over);
                 step = turned_away(fault, after);
             }
         }

@@ -55,6 +55,12 @@ impl Body {
         }
     }
 
+    /// Whether it may still end in an error.
+    #[cfg(feature = "serve")]
+    pub(crate) fn may_fail(&self) -> bool {
+        matches!(self.tail, Tail::Fails(_)) || self.making.is_underway()
+    }
+
     fn is_over(&self) -> bool {
         self.pieces.as_slice().is_empty() && self.tail == Tail::End
     }

@@ -86,19 +86,24 @@ impl Plan {
             }
         }
         if step.wrong_length {
+            headers.remove(header::CONTENT_LENGTH);
             length += MISSING;
             if tail == Tail::End {
                 tail = Tail::Fails(Why::Closed);
             }
         }
-        pieces.retain(|piece| !piece.is_empty());
         // A chunk that is none needs chunks around it, and these statuses come without a body.
         let is_chunked = !is_whole || step.breaks.is_some_and(|breaks| breaks.how == How::BadChunk);
         let has_length = !is_chunked || step.wrong_length;
         let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if has_length && !is_bodiless && !headers.contains_key(header::CONTENT_LENGTH) {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if !is_bodiless {
+            if let Some(promised) = promised(&mut headers) {
+                keep_to(promised, &mut pieces, &mut tail);
+            } else if has_length {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
         }
+        pieces.retain(|piece| !piece.is_empty());
         let (first_after, every) = (step.first_after, step.every);
         Self { status, headers, pieces, tail, first_after, every, is_whole }
     }
@@ -106,6 +111,35 @@ impl Plan {
 
 /// How many bytes a wrong length promises too much.
 const MISSING: usize = 64;
+
+/// The length that an answer has been given. One that is no number cannot be written and is taken away.
+fn promised(headers: &mut HeaderMap) -> Option<u64> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().map(|value| {
+        let digits = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<u64>().ok()
+    });
+    let first = lengths.next()?;
+    let is_one = first.is_some() && lengths.all(|length| length == first);
+    if !is_one {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    first.filter(|_| is_one)
+}
+
+/// Sends as much as is promised. If there is less, the connection is closed behind it.
+fn keep_to(promised: u64, pieces: &mut [Bytes], tail: &mut Tail) {
+    let mut left = promised;
+    for piece in &mut *pieces {
+        piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        left -= piece.len() as u64;
+    }
+    if left == 0 {
+        // A client goes on to the next answer here, whatever would follow.
+        *tail = Tail::End;
+    } else if *tail == Tail::End {
+        *tail = Tail::Fails(Why::Closed);
+    }
+}
 
 /// Of a document the first half is sent.
 fn break_whole(how: How, asked: &Asked, pieces: &mut [Bytes]) -> Tail {

@@ -75,6 +75,11 @@ impl Making {
         Self(Some(place))
     }
 
+    #[cfg(feature = "serve")]
+    pub(super) fn is_underway(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Waits for the first word.
     pub(super) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         let Some(place) = &mut self.0 else { return Poll::Ready(Progress::Done) };

@@ -64,7 +64,7 @@ use http::{HeaderMap, Uri};
 
 pub use battlement_core::bucket::{InvalidRate, Rate};
 
-use crate::answer::{Fault, Limits, Window};
+use crate::answer::{Fault, Limits, Over, Window};
 
 /// What an account may use. See the [module](self).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,6 +150,8 @@ pub(crate) struct Cost {
 pub(crate) struct Denied {
     pub(crate) fault: Fault,
     pub(crate) after: Option<Duration>,
+    /// The limit that it would go over.
+    pub(crate) over: Over,
 }
 
 impl Accounts {
@@ -199,21 +201,23 @@ impl Account {
 
     /// Charges all limits, or none.
     fn admit(&mut self, costs: [u64; 4], now: Instant) -> Result<(), Denied> {
-        let mut latest: Option<(Instant, Dimension)> = None;
+        let mut latest: Option<(Instant, Dimension, Over)> = None;
         for (number, (bucket, cost)) in self.0.iter().zip(costs).enumerate() {
             let dimension = if number == 0 { Dimension::Requests } else { Dimension::Tokens };
-            match bucket.as_ref().map_or(Ok(()), |bucket| bucket.check(cost, now)) {
+            let Some(bucket) = bucket else { continue };
+            let over = || over(NAMES[number], bucket, cost, now);
+            match bucket.check(cost, now) {
                 Ok(()) => {}
-                Err(Refused::Until(at)) if latest.is_some_and(|(latest, _)| latest >= at) => {}
-                Err(Refused::Until(at)) => latest = Some((at, dimension)),
+                Err(Refused::Until(at)) if latest.is_some_and(|(latest, ..)| latest >= at) => {}
+                Err(Refused::Until(at)) => latest = Some((at, dimension, over())),
                 Err(Refused::TooLarge { .. }) => {
-                    return Err(Denied { fault: Fault::NeverFits, after: None });
+                    return Err(Denied { fault: Fault::NeverFits, after: None, over: over() });
                 }
             }
         }
-        if let Some((at, dimension)) = latest {
+        if let Some((at, dimension, over)) = latest {
             let after = Some(at.saturating_duration_since(now));
-            return Err(Denied { fault: Fault::RateLimited(dimension), after });
+            return Err(Denied { fault: Fault::RateLimited(dimension), after, over });
         }
         for (bucket, cost) in self.0.iter_mut().zip(costs) {
             if let Some(bucket) = bucket {
@@ -244,6 +248,14 @@ impl Account {
             .map(|number: usize| self.0[number].as_ref().map(|bucket| window(bucket, now)));
         Limits { requests, tokens, input_tokens, output_tokens }
     }
+}
+
+/// What is limited, in the order of costs.
+const NAMES: [&str; 4] = ["requests", "tokens", "input tokens", "output tokens"];
+
+fn over(what: &'static str, bucket: &Bucket, requested: u64, now: Instant) -> Over {
+    let Window { limit, remaining, .. } = window(bucket, now);
+    Over { what, limit, used: limit.saturating_sub(remaining), requested }
 }
 
 fn window(bucket: &Bucket, now: Instant) -> Window {

@@ -17,10 +17,10 @@ fn check(quota: Quota, calls: &[(u64, Cost)], expected: &[&str]) {
             let left = |window: Option<Window>| window.map_or(0, |window| window.remaining);
             match admitted {
                 Ok(()) => format!("{} {}", left(limits.requests), left(limits.tokens)),
-                Err(Denied { fault, after: Some(after) }) => {
+                Err(Denied { fault, after: Some(after), .. }) => {
                     format!("{fault:?} {}", after.as_secs_f64())
                 }
-                Err(Denied { fault, after: None }) => format!("{fault:?}"),
+                Err(Denied { fault, after: None, .. }) => format!("{fault:?}"),
             }
         })
         .collect();

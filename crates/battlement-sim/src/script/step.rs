@@ -163,6 +163,9 @@ impl Step {
     }
 
     /// This answer as it is, extensions and version apart.
+    ///
+    /// A `content-length` of its own is kept to: of a longer body so much is sent, and behind a shorter one the
+    /// connection is closed, as with [`wrong_length`](Self::wrong_length). One that is no number is left out.
     pub fn answer(response: Response<impl Into<Bytes>>) -> Self {
         let (head, body) = response.into_parts();
         let custom = Custom { status: head.status, headers: head.headers, body: body.into() };

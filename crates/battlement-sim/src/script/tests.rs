@@ -96,6 +96,10 @@ fn errors_say_where_and_what() {
         "500 saying \"abc\"",
         "at byte 0: expected an answer of the model, if it is `saying` something",
     );
+    check(
+        "answer 200 wrong length saying \"x\"",
+        "at byte 0: expected `saying` and the body right behind the status and headers of an `answer`",
+    );
     check("ok; cycle; ok", "at byte 11: expected nothing behind `cycle`");
     check("seed x; ok", "at byte 5: expected a seed, which is a number");
     check("answer 200 \"no colon\"", "at byte 11: expected a header, as in `\"name: value\"`");

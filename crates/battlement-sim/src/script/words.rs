@@ -273,6 +273,12 @@ impl Words<'_> {
 impl Draft {
     fn step(self, at: usize) -> Result<Step, InvalidScript> {
         let what = self.what.unwrap_or(What::Reply(Ending::Complete));
+        if self.text.is_some() && matches!(what, What::Custom(_)) {
+            return Err(InvalidScript {
+                at,
+                expected: "`saying` and the body right behind the status and headers of an `answer`",
+            });
+        }
         if self.text.is_some() && !matches!(what, What::Reply(_)) {
             return Err(InvalidScript {
                 at,

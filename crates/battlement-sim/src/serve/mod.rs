@@ -48,15 +48,18 @@ mod connection;
 mod wire;
 
 use std::{
+    future::poll_fn,
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, ToSocketAddrs},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     runtime,
     sync::oneshot,
     task::{AbortHandle, JoinSet},
@@ -65,7 +68,8 @@ use tokio::{
 
 use crate::provider::Provider;
 
-/// A provider on a socket. It stops, with all of its connections, when it is dropped.
+/// A provider on a socket. It stops when it is dropped: nobody listens from then on, so another one may have its
+/// address at once, and its connections are dropped as soon as their runtime comes to it.
 #[derive(Debug)]
 #[must_use = "a server that is dropped stops"]
 pub struct Server {
@@ -77,7 +81,7 @@ pub struct Server {
 /// What keeps a server going.
 #[derive(Debug)]
 enum Running {
-    Task(AbortHandle),
+    Task { task: AbortHandle, door: Door },
     Thread { stop: Option<oneshot::Sender<()>>, thread: Option<JoinHandle<()>> },
 }
 
@@ -109,8 +113,9 @@ impl Provider {
     pub async fn listen_on(&self, address: impl ToSocketAddrs) -> io::Result<Server> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, self.clone().with_real_clock()));
-        Ok(Server::new(address, Running::Task(task.abort_handle())))
+        let door = Door::new(listener);
+        let task = tokio::spawn(accept(door.clone(), self.clone().with_real_clock()));
+        Ok(Server::new(address, Running::Task { task: task.abort_handle(), door }))
     }
 
     /// Answers the requests on a connection that somebody else has accepted, until it ends: a pipe in memory, a
@@ -163,7 +168,7 @@ impl Server {
                 // Nothing but a lack of file descriptors keeps a listener from being registered; nobody is
                 // answered then, as nobody could be.
                 if let Ok(listener) = TcpListener::from_std(listener) {
-                    tokio::spawn(accept(listener, provider));
+                    tokio::spawn(accept(Door::new(listener), provider));
                 }
                 let _ = stopped.await;
             });
@@ -190,7 +195,11 @@ impl Server {
 impl Drop for Running {
     fn drop(&mut self) {
         match self {
-            Self::Task(task) => task.abort(),
+            Self::Task { task, door } => {
+                // The task has to be run once more to go away, and would listen until then.
+                door.close();
+                task.abort();
+            }
             Self::Thread { stop, thread } => {
                 drop(stop.take());
                 if let Some(thread) = thread.take() {
@@ -202,11 +211,34 @@ impl Drop for Running {
     }
 }
 
+/// A listener that others than the one who accepts can close.
+#[derive(Clone, Debug)]
+struct Door(Arc<Mutex<Option<TcpListener>>>);
+
+impl Door {
+    fn new(listener: TcpListener) -> Self {
+        Self(Arc::new(Mutex::new(Some(listener))))
+    }
+
+    /// Who comes next. Nobody does once it is closed.
+    async fn next(&self) -> io::Result<TcpStream> {
+        poll_fn(|cx| match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(listener) => listener.poll_accept(cx).map_ok(|(socket, _)| socket),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    fn close(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Serves whoever comes. Dropping this drops all connections.
-async fn accept(listener: TcpListener, provider: Provider) {
+async fn accept(door: Door, provider: Provider) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((socket, _)) = listener.accept().await else {
+        let Ok(socket) = door.next().await else {
             // There are no file descriptors left, most likely. Connections that end give some back.
             sleep(Duration::from_millis(10)).await;
             continue;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use battlement_core::{Dialect, request::Operation};
 
-use super::openai_embeddings;
+use super::openai_embeddings::{self, list};
 use crate::answer::{
     Asked,
     head::uuid,
@@ -68,18 +68,27 @@ fn count(asked: &Asked, tokens: u64) -> impl fmt::Display {
 }
 
 fn embeddings(out: &mut Writer, asked: &Asked, said: &Said<'_>) {
-    let (vector, input) = (openai_embeddings::vector(asked), said.input);
+    let input = said.input;
+    let vectors = || list(asked, |f, _, vector| vector.fmt(f));
     match asked.dialect {
-        Dialect::Gemini => write!(out, r#"{{"embedding":{{"values":{vector}}}}}"#),
+        Dialect::Gemini if asked.inputs.is_some() => {
+            let list = list(asked, |f, _, vector| write!(f, r#"{{"values":{vector}}}"#));
+            write!(out, r#"{{"embeddings":{list}}}"#);
+        }
+        Dialect::Gemini => {
+            write!(out, r#"{{"embedding":{{"values":{}}}}}"#, openai_embeddings::vector(asked, 0));
+        }
         Dialect::CohereV2 => write!(
             out,
-            r#"{{"id":"{}","embeddings":{{"float":[{vector}]}},"texts":[],"meta":{{"billed_units":{{"input_tokens":{input}}}}}}}"#,
-            uuid(asked.id())
+            r#"{{"id":"{}","embeddings":{{"float":{}}},"texts":[],"meta":{{"billed_units":{{"input_tokens":{input}}}}}}}"#,
+            uuid(asked.id()),
+            vectors()
         ),
         Dialect::OllamaNative => write!(
             out,
-            r#"{{"model":"{}","embeddings":[{vector}],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":{input}}}"#,
-            Escaped(&asked.model)
+            r#"{{"model":"{}","embeddings":{},"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":{input}}}"#,
+            Escaped(&asked.model),
+            vectors()
         ),
         _ => openai_embeddings::whole(out, asked, said),
     }

@@ -1,27 +1,39 @@
 //! How Anthropic complains.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use battlement_core::hint::Dimension;
 use http::HeaderMap;
 
 use super::{Complaint, retry_after};
-use crate::answer::{Asked, Fault, head, text::Escaped};
+use crate::answer::{Asked, Fault, Over, head, text::Escaped};
 
 pub(super) fn complaint(asked: &Asked, fault: Fault) -> Complaint {
     let invalid = |message: &'static str| Complaint::new(400, "invalid_request_error", message);
     match fault {
-        Fault::RateLimited(Dimension::Requests) => Complaint::new(
-            429,
-            LIMIT,
-            "This request would exceed your organization's rate limit of 50 requests per minute.",
-        ),
+        Fault::RateLimited(Dimension::Requests) => {
+            let Over { limit, .. } = Over::of(asked, "requests", [50, 50, 1]);
+            let limit = Grouped(limit);
+            Complaint::new(
+                429,
+                LIMIT,
+                format!(
+                    "This request would exceed your organization's rate limit of {limit} requests per minute."
+                ),
+            )
+        }
         // A request that never fits is told no differently.
-        Fault::RateLimited(Dimension::Tokens) | Fault::NeverFits => Complaint::new(
-            429,
-            LIMIT,
-            "This request would exceed your organization's rate limit of 50,000 input tokens per minute. For details, refer to: https://docs.claude.com/en/api/rate-limits.",
-        ),
+        Fault::RateLimited(Dimension::Tokens) | Fault::NeverFits => {
+            let Over { what, limit, .. } = Over::of(asked, "input tokens", [50_000, 50_000, 1]);
+            let limit = Grouped(limit);
+            Complaint::new(
+                429,
+                LIMIT,
+                format!(
+                    "This request would exceed your organization's rate limit of {limit} {what} per minute. For details, refer to: https://docs.claude.com/en/api/rate-limits."
+                ),
+            )
+        }
         Fault::RateLimited(_) => Complaint::new(429, LIMIT, "Your usage is growing too quickly.")
             .code("ramp_limit_exceeded"),
         // A 400, which looks like a fault of the request.
@@ -56,6 +68,18 @@ pub(super) fn complaint(asked: &Asked, fault: Fault) -> Complaint {
             "The request conflicts with the current state of the resource.",
         ),
         _ => Complaint::new(500, "api_error", "Internal server error"),
+    }
+}
+
+/// `50,000`.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1_000 {
+            return write!(f, "{}", self.0);
+        }
+        write!(f, "{},{:03}", Self(self.0 / 1_000), self.0 % 1_000)
     }
 }
 

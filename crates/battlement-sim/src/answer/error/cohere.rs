@@ -7,17 +7,23 @@ use http::{HeaderMap, HeaderName};
 
 use super::{Complaint, number};
 use crate::answer::{
-    Asked, Fault, head::uuid, limits::whole_seconds_later, text::Escaped, write::Writer,
+    Asked, Fault, Over, head::uuid, limits::whole_seconds_later, text::Escaped, write::Writer,
 };
 
 pub(super) fn complaint(asked: &Asked, fault: Fault) -> Option<Complaint> {
     let (status, message) = match fault {
-        Fault::RateLimited(Dimension::Requests) => (
-            429,
-            "You are using a Trial key, which is limited to 40 API calls / minute. You can continue to use the Trial key for free or upgrade to a Production key with higher rate limits at 'https://dashboard.cohere.com/api-keys'.",
-        ),
+        Fault::RateLimited(Dimension::Requests) => {
+            let Over { limit, .. } = Over::of(asked, "requests", [40, 40, 1]);
+            let message = format!(
+                "You are using a Trial key, which is limited to {limit} API calls / minute. You can continue to use the Trial key for free or upgrade to a Production key with higher rate limits at 'https://dashboard.cohere.com/api-keys'."
+            );
+            return Some(Complaint::new(429, "", message));
+        }
         Fault::RateLimited(Dimension::Tokens) | Fault::NeverFits => {
-            (429, "trial token rate limit exceeded, limit is 100000 tokens per minute")
+            let Over { limit, .. } = Over::of(asked, "tokens", [100_000, 100_000, 1]);
+            let message =
+                format!("trial token rate limit exceeded, limit is {limit} tokens per minute");
+            return Some(Complaint::new(429, "", message));
         }
         Fault::RateLimited(_) => (429, "Please wait and try again later"),
         Fault::QuotaExhausted => {

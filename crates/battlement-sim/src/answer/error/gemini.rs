@@ -5,7 +5,7 @@ use std::time::Duration;
 use battlement_core::hint::Dimension;
 
 use super::{Complaint, milliseconds};
-use crate::answer::{Asked, Fault, text::Escaped};
+use crate::answer::{Asked, Fault, Over, text::Escaped};
 
 pub(super) fn complaint(asked: &Asked, fault: Fault) -> Complaint {
     let invalid = |message: &'static str| Complaint::new(400, "INVALID_ARGUMENT", message);
@@ -85,12 +85,12 @@ fn details(asked: &Asked, fault: Fault, after: Option<Duration>) -> String {
         Fault::RateLimited(Dimension::Requests) => (
             "generate_content_free_tier_requests",
             "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
-            10,
+            Over::of(asked, "requests", [10, 10, 1]).limit,
         ),
         Fault::RateLimited(Dimension::Tokens) | Fault::NeverFits => (
             "generate_content_paid_tier_input_token_count",
             "GenerateContentPaidTierInputTokensPerModelPerMinute",
-            1_000_000,
+            Over::of(asked, "tokens", [1_000_000, 1_000_000, 1]).limit,
         ),
         // The wait that comes with this one is not that of the day.
         Fault::QuotaExhausted => (

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::{Complaint, milliseconds, number, retry_after};
 use crate::answer::{
-    Asked, Fault,
+    Asked, Fault, Over,
     limits::go_duration,
     text::Escaped,
     write::{Writer, nullable},
@@ -16,37 +16,47 @@ use crate::answer::{
 pub(super) fn complaint(asked: &Asked, fault: Fault, after: Option<Duration>) -> Option<Complaint> {
     let model = &asked.model;
     let wait = try_again(after);
+    let over = |what, usual| Over::of(asked, what, usual);
     Some(match fault {
-        Fault::RateLimited(Dimension::Requests) => Complaint::new(
-            429,
-            "requests",
-            format!(
-                "Rate limit reached for {model} in organization org-8Zk1 on requests per min (RPM): Limit 500, Used 500, Requested 1.{wait} Visit {LIMITS} to learn more."
-            ),
-        )
-        .code("rate_limit_exceeded"),
-        Fault::RateLimited(Dimension::Tokens) => Complaint::new(
-            429,
-            "tokens",
-            format!(
-                "Rate limit reached for {model} in organization org-8Zk1 on tokens per min (TPM): Limit 30000, Used 28039, Requested 3906.{wait} Visit {LIMITS} to learn more."
-            ),
-        )
-        .code("rate_limit_exceeded"),
+        Fault::RateLimited(Dimension::Requests) => {
+            let Over { limit, used, requested, .. } = over("requests", [500, 500, 1]);
+            Complaint::new(
+                429,
+                "requests",
+                format!(
+                    "Rate limit reached for {model} in organization org-8Zk1 on requests per min (RPM): Limit {limit}, Used {used}, Requested {requested}.{wait} Visit {LIMITS} to learn more."
+                ),
+            )
+            .code("rate_limit_exceeded")
+        }
+        Fault::RateLimited(Dimension::Tokens) => {
+            let Over { limit, used, requested, .. } = over("tokens", [30_000, 28_039, 3_906]);
+            Complaint::new(
+                429,
+                "tokens",
+                format!(
+                    "Rate limit reached for {model} in organization org-8Zk1 on tokens per min (TPM): Limit {limit}, Used {used}, Requested {requested}.{wait} Visit {LIMITS} to learn more."
+                ),
+            )
+            .code("rate_limit_exceeded")
+        }
         Fault::RateLimited(_) => Complaint::new(
             429,
             "rate_limit_error",
             "Your request rate has increased too quickly. Reduce it and ramp up gradually.",
         )
         .code("slow_down"),
-        Fault::NeverFits => Complaint::new(
-            429,
-            "tokens",
-            format!(
-                "Request too large for {model} in organization org-8Zk1 on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully. Visit {LIMITS} to learn more."
-            ),
-        )
-        .code("rate_limit_exceeded"),
+        Fault::NeverFits => {
+            let Over { limit, requested, .. } = over("tokens", [30_000, 0, 61_337]);
+            Complaint::new(
+                429,
+                "tokens",
+                format!(
+                    "Request too large for {model} in organization org-8Zk1 on tokens per min (TPM): Limit {limit}, Requested {requested}. The input or output tokens must be reduced in order to run successfully. Visit {LIMITS} to learn more."
+                ),
+            )
+            .code("rate_limit_exceeded")
+        }
         Fault::QuotaExhausted => Complaint::new(
             429,
             "insufficient_quota",

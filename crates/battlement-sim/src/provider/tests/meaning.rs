@@ -115,3 +115,59 @@ async fn what_it_sends_means_what_the_script_says() {
     }
     assert_eq!(verdict("ok", true).await.outcome, Outcome::Finished(FinishClass::Complete));
 }
+
+#[tokio::test(start_paused = true)]
+async fn there_are_as_many_vectors_as_inputs() {
+    let check = async |url: &str, body: &'static str, list: &str, expected: usize| {
+        let request =
+            Request::post(format!("https://{url}")).body(Full::<Bytes>::from(body)).unwrap();
+        let answer = Provider::new().oneshot(request).await.unwrap().into_body();
+        let answer = answer.collect().await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let vectors = answer.pointer(list).and_then(|list| list.as_array()).unwrap();
+        assert_eq!(vectors.len(), expected, "{url} {body}: {answer}");
+        assert!(expected == 1 || vectors[0] != vectors[1], "{answer}");
+    };
+    let openai = "api.openai.com/v1/embeddings";
+    check(openai, r#"{"model":"m","input":["a","b","c"]}"#, "/data", 3).await;
+    check(openai, r#"{"model":"m","input":"a"}"#, "/data", 1).await;
+    let cohere = r#"{"model":"m","texts":["a","b"],"embedding_types":["float"]}"#;
+    check("api.cohere.com/v2/embed", cohere, "/embeddings/float", 2).await;
+    check("localhost:11434/api/embed", r#"{"model":"m","input":["a","b"]}"#, "/embeddings", 2)
+        .await;
+    let gemini = "generativelanguage.googleapis.com/v1beta/models/gemini-embedding-001";
+    let one = r#"{"content":{"parts":[{"text":"a"}]}}"#;
+    check(&format!("{gemini}:embedContent"), one, "/embedding/values", 4).await;
+    let requests = r#"{"requests":[{"content":{"parts":[]}},{"content":{"parts":[]}}]}"#;
+    check(&format!("{gemini}:batchEmbedContents"), requests, "/embeddings", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_tell_the_limit_that_was_hit() {
+    let check = async |url: &str, body: &'static str, quota: Quota, expected: &str| {
+        let provider = Provider::new().limited(quota);
+        let mut said = String::new();
+        for _ in 0..2 {
+            let request = Request::post(format!("https://{url}")).body(Full::<Bytes>::from(body));
+            let answer = provider.clone().oneshot(request.unwrap()).await.unwrap().into_body();
+            said = String::from_utf8(answer.collect().await.unwrap().to_bytes().into()).unwrap();
+        }
+        assert!(said.contains(expected), "{url}: {said}");
+    };
+    let rate = |amount| crate::quota::Rate::new(amount, Duration::from_secs(60)).unwrap();
+    let requests = Quota::new().requests(rate(1));
+    let (chat, claude) = ("api.openai.com/v1/chat/completions", "api.anthropic.com/v1/messages");
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+    check(chat, body, requests, "(RPM): Limit 1, Used 1, Requested 1.").await;
+    check(claude, body, requests, "rate limit of 1 requests per minute").await;
+    check("api.cohere.com/v2/chat", body, requests, "limited to 1 API calls / minute").await;
+    let gemini = "generativelanguage.googleapis.com/v1beta/models/gemini-3-flash:generateContent";
+    let contents = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#;
+    check(gemini, contents, requests, r#""quotaValue":"1""#).await;
+
+    let output = Quota::new().output_tokens(rate(20));
+    check(chat, body, output, "(TPM): Limit 20, Used 16, Requested 16.").await;
+    check(claude, body, output, "rate limit of 20 output tokens per minute").await;
+    let never = Quota::new().output_tokens(rate(15));
+    check(chat, body, never, "(TPM): Limit 15, Requested 16.").await;
+}

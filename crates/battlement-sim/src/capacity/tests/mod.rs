@@ -1,4 +1,6 @@
-use std::collections::HashMap;
+mod extremes;
+
+use std::{collections::HashMap, future::poll_fn};
 
 use battlement_core::random::{Random, Seeded};
 
@@ -234,6 +236,42 @@ fn who_comes_back_when_told_is_let_in() {
 }
 
 #[test]
+fn a_small_limit_lets_one_pass_at_once() {
+    let window = quota::Window::Continuous(10 * SECOND);
+    let config = quota::Config { requests: 2, window, tells: true, ..quota::Config::default() };
+    let (mut machine, now) = (Quota::new(config), start());
+    assert!(machine.arrive(0, work(1.0), now).is_ok());
+    let told = Told { limit: 2, left: 0, reset: 30 * SECOND };
+    assert_eq!(machine.told(now), Some(told));
+    assert_eq!(machine.arrive(1, work(1.0), now).unwrap_err().after, Some(30 * SECOND));
+    assert!(machine.arrive(2, work(1.0), now + 30 * SECOND).is_ok());
+    // What came back meanwhile is no second one.
+    let later = now + 600 * SECOND;
+    assert!(machine.arrive(3, work(1.0), later).is_ok());
+    assert!(machine.arrive(4, work(1.0), later).is_err());
+}
+
+#[test]
+fn what_never_fits_is_told_no_wait() {
+    let check = |window, requests, input| {
+        let config = quota::Config {
+            requests,
+            input: Some(600),
+            window,
+            tells: true,
+            ..quota::Config::default()
+        };
+        let refusal = Quota::new(config).arrive(0, Job { input, ..work(1.0) }, start());
+        let refusal = refusal.unwrap_err();
+        assert_eq!((refusal.why, refusal.after), (Why::RateLimit, None), "{window:?}");
+    };
+    check(quota::Window::Sliding, 60, 601);
+    check(quota::Window::Sliding, 0, 1);
+    check(quota::Window::Continuous(10 * SECOND), 60, 101);
+    check(quota::Window::Continuous(10 * SECOND), 0, 1);
+}
+
+#[test]
 fn a_batch_slows_down_as_it_fills() {
     let config = batcher::Config { prefill: 1, ..batcher::Config::default() };
     let job = Job { input: 10, output: 90, ..Job::default() };
@@ -285,6 +323,35 @@ fn an_overload_of_one_region_makes_work_in_the_other() {
     let told = ended(&mut machine, now + 20 * SECOND);
     assert!(told.contains(&4) && told.contains(&5), "{told:?}");
     assert!((machine.spent() - 70.0).abs() < 1e-6, "{}", machine.spent());
+}
+
+#[test]
+fn the_shell_keeps_time_wherever_somebody_waits() {
+    let config = slots::Config { slots: 1, ..Default::default() };
+    let provider = Capacity::start(Slots::new(config));
+    let mut place = provider.ask(work(3_600.0)).unwrap();
+    // The first runtime ends with its driver.
+    for waits in [1, 2] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let waited = runtime.block_on(async {
+            tokio::time::timeout(SECOND / 1_000, poll_fn(|cx| place.poll_next(cx))).await
+        });
+        assert!(waited.is_err(), "{waits}");
+    }
+    provider.change(Change::Slowness(1e-6));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    assert_eq!(runtime.block_on(place.next()), Progress::First);
+    assert_eq!(provider.inspect(Slots::busy), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_happens_in_time() {
+    let provider = Capacity::start(Slots::new(slots::Config::default()));
+    let _place = provider.ask(work(3.0)).unwrap();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(provider.inspect(Slots::busy), 1);
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(provider.inspect(Slots::busy), 0);
 }
 
 #[tokio::test(start_paused = true)]
