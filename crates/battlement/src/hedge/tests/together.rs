@@ -112,14 +112,28 @@ async fn no_gate_makes_a_second_attempt_wait() {
     short.limits = RateLimitLayer::new(limits).unwrap();
     check_no_room(short).await;
 
+    // What is left would be enough for it, and is for others.
+    let mut little = House::new(late()).await;
+    let limits = rate_limit::Config::new(OpenAi).requests_per_minute(8);
+    little.limits = RateLimitLayer::new(limits).unwrap();
+    let limits = little.limits.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(SECOND).await;
+        let others = limits.layer(Provider::new([Answer::ok()]));
+        for _ in 0..7 {
+            let call = tokio::time::timeout(SECOND / 100, others.clone().oneshot(request()));
+            drop(call.await);
+        }
+    });
+    check_no_room(little).await;
+
     let opening = House::new(late()).await;
-    let (breaker, gate) = (opening.breaker.clone(), opening.gate.clone());
+    let breaker = opening.breaker.clone();
     tokio::spawn(async move {
         tokio::time::sleep(SECOND).await;
         breaker.circuits().open(&key(), None);
     });
     check_no_room(opening).await;
-    drop(gate);
 
     let shut = House::new(late()).await;
     let gate = shut.gate.clone();
