@@ -253,3 +253,20 @@ async fn out_of_order_it_says_so() {
     text(service.oneshot(stream_request()).await.unwrap()).await.unwrap();
     assert!(case.told.events()[0].starts_with("`finish` is outside of `hedge`"));
 }
+
+#[tokio::test]
+async fn what_is_answered_at_once_is_learnt_too() {
+    let layer = HedgeLayer::new(config()).unwrap();
+    let told = Told::default();
+    let service = ServiceBuilder::new()
+        .layer(told.layer())
+        .layer(RetryLayer::new())
+        .layer(layer.clone())
+        .layer(FinishLayer::new())
+        .service(Provider::new([Answer::ok()]));
+    for _ in 0..3 {
+        text(service.clone().oneshot(request()).await.unwrap()).await.unwrap();
+    }
+    let delay = layer.policy.of(&told.call(), |decision| decision.delay(1)).unwrap();
+    assert_eq!(delay, Some(LATE));
+}
