@@ -134,7 +134,7 @@ fn not_late(bench: &mut Bench) {
         return;
     }
     let work = Work { bytes: 0, unit: Unit::Call, units: 1 };
-    let beyond = Goal::Beyond { of: ROUTE, nanos: 1_000.0, allocations: 4.0 };
+    let beyond = Goal::Beyond { of: ROUTE, nanos: 100.0, allocations: 1.0 };
     let scenario = Scenario::new("layers/hedge", "a hedge that is not taken", work, &());
     let route = ServiceBuilder::new()
         .layer(CallLayer::new().provider(Provider::OpenAi))
