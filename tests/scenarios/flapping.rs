@@ -61,8 +61,12 @@ async fn flap(way: Way) {
             }
         }
     }
-    // Most calls find it well, and whom the breaker turns away meanwhile is told so.
-    assert!(whole >= CALLERS * CALLS / 2, "{way:?}: {whole} of {}", got.len());
+    // Most calls find it well, and whom the breaker turns away meanwhile is told so. In memory nothing comes in
+    // between, so there are as many each time; on a socket it depends on who comes when.
+    match way {
+        Way::Memory => assert_eq!(whole, 86),
+        _ => assert!(whole >= CALLERS * CALLS / 2, "{way:?}: {whole} of {}", got.len()),
+    }
     // Every call to the provider is an attempt that is accounted for. Of repetitions there are two from the
     // beginning, and one for ten calls.
     let arrived = provider.counts().arrived as usize;

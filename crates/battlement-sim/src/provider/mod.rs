@@ -157,6 +157,9 @@ impl Provider {
 
     /// Does this for calls to this model, in an order of its own. Other models get the script that the provider
     /// was made with.
+    ///
+    /// The model is in the body as a rule, so every request is read to its end before it is known what to do:
+    /// [`early`](Step::early) and [`unreachable`](Step::unreachable) are not before that here.
     #[must_use]
     pub fn for_model(self, model: &str, script: impl Into<Script>) -> Self {
         let lane = (model.into(), Arc::new(Lane::new(script.into())));

@@ -137,7 +137,10 @@ impl Step {
     }
 
     /// An error with this status, and the body that the provider most likely sends with it.
+    ///
+    /// A status below 200 ends no answer: 500 is sent in its place, here and with the other steps that take one.
     pub fn status(status: StatusCode) -> Self {
+        let status = last(status);
         let fault = super::names::fault_of(status);
         Self::new(What::Fault { fault, status: Some(status), hint: None })
     }
@@ -159,7 +162,7 @@ impl Step {
 
     /// An error page in HTML: a proxy in front of the provider answers.
     pub fn page(status: StatusCode) -> Self {
-        Self::new(What::Page(status))
+        Self::new(What::Page(last(status)))
     }
 
     /// This answer as it is, extensions and version apart.
@@ -168,7 +171,7 @@ impl Step {
     /// connection is closed, as with [`wrong_length`](Self::wrong_length). One that is no number is left out.
     pub fn answer(response: Response<impl Into<Bytes>>) -> Self {
         let (head, body) = response.into_parts();
-        let custom = Custom { status: head.status, headers: head.headers, body: body.into() };
+        let custom = Custom { status: last(head.status), headers: head.headers, body: body.into() };
         Self::new(What::Custom(Arc::new(custom)))
     }
 
@@ -177,7 +180,8 @@ impl Step {
         Self::new(What::Reset)
     }
 
-    /// There is nobody to connect to: the request is not read.
+    /// There is nobody to connect to: the request is not read, unless it has to be to know that, see
+    /// [`early`](Self::early).
     ///
     /// On a socket somebody has to listen, so there it is a stream refused unread in HTTP/2 and, which a client
     /// cannot tell from [`reset`](Self::reset), a reset in HTTP/1.1.
@@ -231,7 +235,8 @@ impl Step {
     /// Answers when the head of the request has come, without waiting for its body.
     ///
     /// What depends on the body (which model, whether it streams) is then guessed from the path. A script that
-    /// [asks a function](super::Script::by) has to wait for the body all the same.
+    /// [asks a function](super::Script::by) has to wait for the body all the same, and so has a provider that does
+    /// something else [for a model](crate::Provider::for_model).
     #[must_use]
     pub fn early(self) -> Self {
         Self { early: true, ..self }
@@ -323,4 +328,9 @@ impl Step {
     pub(crate) fn fails(&self) -> bool {
         !matches!(self.what, What::Reply(_))
     }
+}
+
+/// A status that an answer can end with.
+fn last(status: StatusCode) -> StatusCode {
+    if status.is_informational() { StatusCode::INTERNAL_SERVER_ERROR } else { status }
 }

@@ -65,6 +65,14 @@ fn words_are_read() {
 }
 
 #[test]
+fn no_answer_ends_with_a_status_below_200() {
+    let check = |step: Step, words: &str| assert_eq!(step.to_string(), words);
+    check(Step::status(StatusCode::CONTINUE), "500");
+    check(Step::page(StatusCode::PROCESSING), "page 500");
+    check(Step::answer(Response::builder().status(103).body("").unwrap()), "answer 500");
+}
+
+#[test]
 fn errors_say_where_and_what() {
     let check = |words: &str, expected: &str| {
         let error = words.parse::<Script>().unwrap_err();
@@ -140,7 +148,7 @@ fn chances_have_to_add_up() {
 }
 
 fn status() -> impl Strategy<Value = StatusCode> {
-    (200_u16..1_000).prop_map(|status| StatusCode::from_u16(status).unwrap())
+    (100_u16..1_000).prop_map(|status| StatusCode::from_u16(status).unwrap())
 }
 
 fn time() -> impl Strategy<Value = Duration> {

@@ -56,6 +56,11 @@ async fn a_request_may_come_slowly_or_not_at_all() {
     let lost = provider.clone().oneshot(slow(true)).await.unwrap_err();
     assert_eq!(lost.why(), Why::Request);
     assert_eq!(provider.record()[2].end, Some(End::Cancelled(Stage::Request)));
+
+    // Which model it is has to be read before it is known that nobody is there.
+    let (provider, start) = (Provider::new().for_model("m", Step::unreachable()), Instant::now());
+    let lost = provider.oneshot(slow(false)).await.unwrap_err();
+    assert_eq!((lost.why(), start.elapsed()), (Why::Unreachable, Duration::from_secs(3)));
 }
 
 /// A body with a second before each piece, and perhaps an error behind them.
