@@ -49,3 +49,14 @@ fn a_command_line_without_words_is_the_demo() {
         assert!(Cli::try_parse_from([&["battlement", "demo"], wrong].concat()).is_err());
     }
 }
+
+#[test]
+fn the_scoreboard_in_the_readme_is_the_one_that_is_printed() {
+    let readme = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    // Packed without the project around it, it has no such page.
+    let Ok(readme) = fs::read_to_string(readme) else { return };
+    let shown = readme.split("```").find(|block| block.contains("naive client  "));
+    let shown = shown.unwrap().trim_start_matches("text").trim();
+    let printed = printed(&["--instant"]);
+    assert!(printed.contains(shown), "README.md shows another scoreboard than\n\n{printed}");
+}
