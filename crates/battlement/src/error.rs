@@ -113,19 +113,22 @@ pub(crate) fn explain(error: &BoxError) -> Option<Explanation<'_>> {
 /// What a client says of a request that it does not even begin to send. It will not send the next one
 /// like it either, which says nothing about the provider.
 fn unsendable<'a>(error: &(dyn error::Error + 'static)) -> Option<Explanation<'a>> {
-    let mut is_unsendable = false;
+    is_unsendable(error)
+        .then(|| Explanation { retryable: false, ..Explanation::rejected(Code::Unsendable, None) })
+}
+
+fn is_unsendable(error: &(dyn error::Error + 'static)) -> bool {
     #[cfg(feature = "hyper-util")]
     if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
         // There is no other way to ask: these are the kinds `UserAbsoluteUriRequired` and the like.
-        is_unsendable |= error.to_string().starts_with("client error (User");
+        return error.to_string().starts_with("client error (User");
     }
     #[cfg(feature = "reqwest")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-        is_unsendable |= error.is_builder();
+        return error.is_builder();
     }
     let _none = error;
-    is_unsendable
-        .then(|| Explanation { retryable: false, ..Explanation::rejected(Code::Unsendable, None) })
+    false
 }
 
 /// The code of an error that one of our layers made instead of sending the request.
