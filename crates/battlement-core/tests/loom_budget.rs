@@ -81,7 +81,9 @@ fn a_second_ledger_lets_one_through() {
     let start = start();
     loom::model(move || {
         let cost = Some(Cost { share: 0.001, reserve: 1 });
-        let budget = Arc::new(Budget::new(&Config { cost, ..Config::default() }, start).unwrap());
+        let budget = Arc::new(
+            Budget::new(&Config { cost, reserve: 2.0, ..Config::default() }, start).unwrap(),
+        );
         let other = budget.clone();
         let other = thread::spawn(move || spend(&other, start));
         assert_eq!(spend(&budget, start) + other.join().unwrap(), 1);
