@@ -16,10 +16,11 @@ pub(crate) fn run() -> Result {
     steps.run("tests", || {
         passed(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
     });
-    // Not one of the above, as a gigabyte of hostile answer takes too long without optimization.
+    // Not one of the above, as a gigabyte of hostile answer takes too long without optimization. One after the
+    // other, since some compare times.
     steps.run("hostile answers", || {
         let package = ["--package", "battlement-tests", "--test", "hostile"];
-        passed(cargo(&["test", "--release"]).args(package))
+        passed(cargo(&["test", "--release"]).args(package).args(["--", "--test-threads=1"]))
     });
     // Every interleaving of a few threads, for what they share. In a folder of its own:
     // other flags would throw away what the tests above have built.
