@@ -70,7 +70,6 @@
 //! ```
 
 mod again;
-mod body;
 mod future;
 mod layer;
 #[cfg(test)]
@@ -78,6 +77,8 @@ mod tests;
 
 pub use again::Entry;
 pub use battlement_core::context::Dropped;
-pub use body::Body;
 pub use future::ResponseFuture;
 pub use layer::{Context, ContextLayer, TooLong};
+
+/// The body of an answer, unchanged; of an error, its beginning may have been read before.
+pub type Body<R> = crate::observe::HeldBody<R, Entry>;

@@ -142,7 +142,6 @@
 //! # }
 //! ```
 
-mod body;
 mod future;
 mod layer;
 mod lease;
@@ -156,7 +155,6 @@ mod tests;
 mod walk;
 
 pub use battlement_core::fallback::{Capabilities, Choice, InPlace, Lack, Policy, Then};
-pub use body::Body;
 pub use future::ResponseFuture;
 pub use layer::{Builder, Fallback, FallbackLayer, InvalidRoutes};
 pub use lease::Lease;
@@ -165,3 +163,6 @@ pub(crate) use other::when_ready;
 pub use roster::{Handle, Snapshot, UnknownRoute};
 pub use route::Route;
 pub use served::{Exhausted, NoRoute, Served, Source, Visit, Why};
+
+/// The body of an answer, unchanged, whichever route it is of. Its beginning may have been read before.
+pub type Body<R> = crate::observe::HeldBody<Either<R>, Lease>;

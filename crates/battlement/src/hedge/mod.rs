@@ -109,7 +109,6 @@
 //! # }
 //! ```
 
-mod body;
 mod error;
 mod future;
 mod layer;
@@ -121,7 +120,9 @@ mod tests;
 mod ticket;
 
 pub use battlement_core::hedge::{Config, InvalidHedge};
-pub use body::Body;
 pub use error::NoRoom;
 pub use future::ResponseFuture;
 pub use layer::{Hedge, HedgeLayer};
+
+/// The body of an answer, unchanged; its beginning may have been read before.
+pub type Body<R> = crate::observe::HeldBody<R, ticket::Ticket>;

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::{Body, ticket::Ticket};
 use crate::{
+    call::Attempt,
     error::{BoxError, local_code},
     finish::{Action, Policy},
     hold::{MOST_HELD, MOST_OF_AN_ERROR, has_begun, is_error, was_held},
@@ -40,7 +41,7 @@ pin_project! {
     {
         Calling { #[pin] attempted: Attempted<S, B, Ticket> },
         // The head is here. In boxes, as they are rare where the layer `finish` is below.
-        Holding { response: Option<Box<Response<Body<R>>>> },
+        Holding { attempt: Attempt, response: Option<Box<Response<Body<R>>>> },
         Failed { answer: Option<Box<Answer<R>>> },
         Gone,
     }
@@ -64,19 +65,21 @@ where
                         (Self::failed(Err(error)), Some(sent))
                     }
                     Ok(response) => {
+                        let attempt = response.body().attempt().clone();
                         let response = response.map(Body::new);
                         if is_error(&response) {
                             (Self::failed(Ok(response)), Some(true))
-                        } else if was_held(&response.body().attempt) {
+                        } else if was_held(&attempt) {
                             self.set(Self::Gone);
                             return Poll::Ready(Came::Answered(response));
                         } else {
-                            (Self::Holding { response: Some(Box::new(response)) }, None)
+                            (Self::Holding { attempt, response: Some(Box::new(response)) }, None)
                         }
                     }
                 },
-                RunnerProjection::Holding { response } => {
-                    let is_good = ready!(poll_held(response.as_mut().expect(HELD).body_mut(), cx));
+                RunnerProjection::Holding { attempt, response } => {
+                    let body = response.as_mut().expect(HELD).body_mut();
+                    let is_good = ready!(poll_held(attempt, body, cx));
                     let response = *response.take().expect(HELD);
                     if is_good {
                         self.set(Self::Gone);
@@ -118,7 +121,7 @@ where
     pub(super) fn take(self: Pin<&mut Self>) -> Option<Answer<R>> {
         match self.project() {
             RunnerProjection::Failed { answer } => answer.take().map(|answer| *answer),
-            RunnerProjection::Holding { response } => response.take().map(|held| Ok(*held)),
+            RunnerProjection::Holding { response, .. } => response.take().map(|held| Ok(*held)),
             _ => None,
         }
     }
@@ -127,12 +130,12 @@ where
 const HELD: &str = "held until it is decided";
 
 /// Reads until there is output, or the end. Whether it may go.
-fn poll_held<R>(body: &mut Body<R>, cx: &mut Context<'_>) -> Poll<bool>
+fn poll_held<R>(attempt: &Attempt, body: &mut Body<R>, cx: &mut Context<'_>) -> Poll<bool>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
     R::Error: Unpin,
 {
-    let Body { held, attempt } = body;
+    let held = &mut body.held;
     while !held.is_whole() {
         if held.bytes() >= MOST_HELD || has_begun(attempt) {
             return Poll::Ready(true);

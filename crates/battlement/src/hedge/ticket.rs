@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What is owed for an attempt.
-pub(super) struct Ticket(Option<Owed>);
+pub struct Ticket(Option<Owed>);
 
 struct Owed {
     policy: Arc<Policy>,

@@ -56,6 +56,7 @@ mod attempted;
 mod body;
 mod decode;
 mod guard;
+mod held;
 mod layer;
 mod reading;
 
@@ -63,5 +64,6 @@ pub use attempted::Attempted;
 pub(crate) use attempted::watch;
 pub use body::Body;
 pub(crate) use guard::{Guard, Head, Settling};
+pub use held::HeldBody;
 pub use layer::{Observe, ObserveLayer};
 pub(crate) use reading::judge;

@@ -106,7 +106,6 @@
 //! # }
 //! ```
 
-mod body;
 mod error;
 mod future;
 mod layer;
@@ -120,9 +119,11 @@ pub use battlement_core::{
     backoff::{Backoff, Config, Trouble},
     budget::Budget,
 };
-pub use body::Body;
 pub use error::{GaveUp, Refused};
 pub use future::ResponseFuture;
 pub(crate) use layer::repeated;
 pub use layer::{Retry, RetryLayer, trouble};
 pub(crate) use tries::why;
+
+/// The body of an answer, unchanged; of an error, its beginning was read before.
+pub type Body<R> = crate::observe::HeldBody<R, ticket::Ticket>;

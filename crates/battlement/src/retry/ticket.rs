@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the account of a call is owed for an attempt: to be told what became of it.
-pub(super) struct Ticket(Option<Owed>);
+pub struct Ticket(Option<Owed>);
 
 struct Owed {
     /// `None` once it is settled.

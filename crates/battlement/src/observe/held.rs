@@ -1,4 +1,4 @@
-//! The body of an answer that was not tried again.
+//! The body of an answer whose beginning a layer has read before it passed it on.
 
 use std::{
     fmt,
@@ -9,27 +9,33 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::ticket::Ticket;
-use crate::{hold::Held, observe};
+use super::{Body, Guard};
+use crate::hold::Held;
 
-/// The body of an answer, unchanged; of an error, its beginning was read before.
-pub struct Body<R: http_body::Body<Data = Bytes>> {
-    pub(super) held: Held<observe::Body<R, Ticket>>,
-}
-
-impl<R> Body<R>
+/// The body of an answer, unchanged; its beginning may have been read before. See the
+/// [module documentation](super).
+pub struct HeldBody<R, G>
 where
     R: http_body::Body<Data = Bytes>,
+    G: Guard,
 {
-    pub(super) fn new(body: observe::Body<R, Ticket>) -> Self {
+    pub(crate) held: Held<Body<R, G>>,
+}
+
+impl<R, G> HeldBody<R, G>
+where
+    R: http_body::Body<Data = Bytes>,
+    G: Guard,
+{
+    pub(crate) fn new(body: Body<R, G>) -> Self {
         Self { held: Held::new(body) }
     }
 }
 
-impl<R> http_body::Body for Body<R>
+impl<R, G> http_body::Body for HeldBody<R, G>
 where
     R: http_body::Body<Data = Bytes> + Unpin,
-    R::Error: Unpin,
+    G: Guard,
 {
     type Data = Bytes;
     type Error = R::Error;
@@ -50,8 +56,12 @@ where
     }
 }
 
-impl<R: http_body::Body<Data = Bytes>> fmt::Debug for Body<R> {
+impl<R, G> fmt::Debug for HeldBody<R, G>
+where
+    R: http_body::Body<Data = Bytes>,
+    G: Guard,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body").field("held", &self.held).finish()
+        f.debug_struct("HeldBody").field("held", &self.held).finish()
     }
 }
