@@ -132,6 +132,7 @@ mod hold;
 mod line;
 mod replay;
 mod seed;
+mod source;
 #[cfg(test)]
 #[allow(dead_code, reason = "each layer uses some of it")]
 mod testing;
@@ -164,3 +165,5 @@ pub mod timeout;
 pub use battlement_core as core;
 #[doc(inline)]
 pub use error::{BoxError, Error, ErrorKind};
+#[doc(inline)]
+pub use source::Source;

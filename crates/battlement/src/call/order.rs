@@ -12,6 +12,16 @@ use std::fmt;
 pub enum Place {
     /// [`call`](crate::call)
     Call,
+    /// `degrade`
+    Degrade,
+    /// `cache`
+    Cache,
+    /// `single_flight`
+    SingleFlight,
+    /// `repair`
+    Repair,
+    /// `continuation`
+    Continuation,
     /// [`fallback`](crate::fallback)
     Fallback,
     /// [`deadline`](crate::deadline)
@@ -42,8 +52,13 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Call,
+        Self::Degrade,
+        Self::Cache,
+        Self::SingleFlight,
+        Self::Repair,
+        Self::Continuation,
         Self::Fallback,
         Self::Deadline,
         Self::Preflight,
@@ -63,6 +78,11 @@ impl Place {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
+            Self::Degrade => "degrade",
+            Self::Cache => "cache",
+            Self::SingleFlight => "single_flight",
+            Self::Repair => "repair",
+            Self::Continuation => "continuation",
             Self::Fallback => "fallback",
             Self::Deadline => "deadline",
             Self::Preflight => "preflight",

@@ -162,7 +162,9 @@ pub use other::Either;
 pub(crate) use other::when_ready;
 pub use roster::{Handle, Snapshot, UnknownRoute};
 pub use route::Route;
-pub use served::{Exhausted, NoRoute, Served, Source, Visit, Why};
+pub use served::{Exhausted, NoRoute, Served, Visit, Why};
+
+pub use crate::source::Source;
 
 /// The body of an answer, unchanged, whichever route it is of. Its beginning may have been read before.
 pub type Body<R> = crate::observe::HeldBody<Either<R>, Lease>;

@@ -4,20 +4,12 @@ use std::{fmt, sync::Arc};
 
 use battlement_core::{Code, Dialect, attempts::Step, fallback::Lack};
 
-use crate::error::{BoxError, Explanation};
+use crate::{
+    error::{BoxError, Explanation},
+    source::Source,
+};
 
-/// Which route has served a call, and why; among the extensions of the response.
-///
-/// ```
-/// use battlement::fallback::Served;
-///
-/// /// What to count answers by.
-/// fn source<R>(response: &http::Response<R>) -> String {
-///     let served = response.extensions().get::<Served>();
-///     served.map_or("primary".into(), |served| served.source().to_string())
-/// }
-/// # assert_eq!(source(&http::Response::new(())), "primary");
-/// ```
+/// Which route has served a call, and why; among the extensions of the response. [`Source::of`] asks for no more than where an answer is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     pub(super) route: Arc<str>,
@@ -39,25 +31,6 @@ impl Served {
     /// told by [`Call::trail`](crate::call::Call::trail).
     pub fn trail(&self) -> &[Visit] {
         &self.trail
-    }
-}
-
-/// Whether an answer is of the route of first choice. Shown as `primary` or `fallback:NAME`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Source<'a> {
-    /// It is.
-    Primary,
-    /// It is of this one, since others have failed before it or could not serve the call.
-    Fallback(&'a str),
-}
-
-impl fmt::Display for Source<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Primary => f.pad("primary"),
-            Self::Fallback(route) => write!(f, "fallback:{route}"),
-        }
     }
 }
 

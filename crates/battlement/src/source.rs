@@ -1,0 +1,40 @@
+//! Where an answer is from.
+
+use std::fmt;
+
+use http::Response;
+
+use crate::fallback::Served;
+
+/// Where an answer is from: what to count answers by. Shown as `primary` or `fallback:NAME`.
+///
+/// ```
+/// use battlement::Source;
+///
+/// let response = http::Response::new("as it comes");
+/// assert_eq!(Source::of(&response).to_string(), "primary");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source<'a> {
+    /// The route of first choice.
+    Primary,
+    /// This route, since others have failed before it or could not serve the call.
+    Fallback(&'a str),
+}
+
+impl<'a> Source<'a> {
+    /// Where this answer is from, as the layers that it came through have noted among its extensions.
+    pub fn of<R>(response: &'a Response<R>) -> Self {
+        response.extensions().get::<Served>().map_or(Self::Primary, Served::source)
+    }
+}
+
+impl fmt::Display for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primary => f.pad("primary"),
+            Self::Fallback(route) => write!(f, "fallback:{route}"),
+        }
+    }
+}
