@@ -8,10 +8,12 @@
 mod endings;
 mod failures;
 mod flapping;
+mod hedged;
 mod leaving;
 mod limits;
 mod over_reqwest;
 mod rig;
+mod routes;
 mod scenario;
 mod streams;
 mod words;
