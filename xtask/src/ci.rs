@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: the gates besides the tests, in the order in which they pay off.
 
 use crate::{
-    Result, dependencies, features,
+    Result, dependencies, features, guide,
     metadata::Metadata,
     msrv, sources,
     steps::{Steps, cargo, output, passed, program, works},
@@ -64,6 +64,10 @@ pub(crate) fn run() -> Result {
         steps.run("licences and advisories", || passed(&mut cargo(&["deny", "check"])));
     } else {
         steps.not_run("licences and advisories", "cargo-deny not installed");
+    }
+    match guide::missing() {
+        None => steps.run("guide", guide::build),
+        Some(why) => steps.not_run("guide", why),
     }
     steps.finish(false)
 }

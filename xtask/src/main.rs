@@ -8,6 +8,7 @@ mod ci;
 mod dependencies;
 mod features;
 mod fuzz;
+mod guide;
 mod metadata;
 mod msrv;
 mod sdk;
@@ -24,7 +25,7 @@ usage: cargo xtask COMMAND
                         hostile answers of a gigabyte, the official SDKs, and each fuzz target for a
                         few seconds
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
-                        alone, oldest compiler, the architecture's promises
+                        alone, oldest compiler, the architecture's promises, the guide
   atlas                 rewrite docs/failure-atlas.md from the table of codes
   sdk                   install the official SDKs below target/ and run the tests that they are clients of
   fuzz [--seconds N] [TARGET…] [-- ARGUMENT…]
