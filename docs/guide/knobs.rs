@@ -5,9 +5,12 @@
 
 use std::{fmt::Display, fs, path::Path, time::Duration};
 
-use battlement::{call::CallLayer, timeout::Timeouts};
+use battlement::{
+    call::{CallLayer, Place, misordered},
+    timeout::Timeouts,
+};
 use battlement_core::{
-    Provider, adaptive, backoff, breaker, budget, cooldown, estimator, fallback, hedge,
+    Code, Provider, adaptive, backoff, breaker, budget, cooldown, estimator, fallback, hedge,
     lanes::{Lane, Lanes, Terms},
     ledger, queue,
 };
@@ -15,8 +18,7 @@ use battlement_core::{
 /// Looks for a table whose first column has this title, and compares its rows: the first words, and the cells after it
 /// which are defaults. Rows that are not told here are of settings whose values nobody can ask for.
 fn check(page: &str, title: &str, expected: &[(&str, &[String])]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/layers").join(page);
-    let text = fs::read_to_string(path).unwrap();
+    let text = page_text(&format!("layers/{page}"));
     let mut lines =
         text.lines().skip_while(|line| cells(line).first() != Some(&&*format!("`{title}`")));
     assert!(lines.next().is_some(), "{page} has no table of `{title}`");
@@ -27,6 +29,11 @@ fn check(page: &str, title: &str, expected: &[(&str, &[String])]) {
         assert_eq!(&row[1..=values.len()], *values, "{page}: `{title}`, `{name}`");
     }
     assert_eq!(rows.len(), expected.len(), "{page}: `{title}` has rows that are no settings");
+}
+
+fn page_text(page: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(page);
+    fs::read_to_string(path).unwrap()
 }
 
 fn cells(line: &str) -> Vec<&str> {
@@ -317,4 +324,39 @@ fn fallback() {
     );
     assert_eq!(fallback::Policy::key_pool().stay().hinted, 0);
     assert_eq!(fallback::MOST_ROUTES, 64);
+}
+
+#[test]
+fn what_other_orders_break() {
+    let text = page_text("order.md");
+    let place = |name: &str| {
+        let name = name.trim_matches('`');
+        Place::ALL.into_iter().find(|place| place.as_str() == name)
+    };
+    let pairs = text.lines().filter(|line| line.starts_with('|')).map(cells);
+    let pairs: Vec<_> = pairs.filter_map(|row| Some([place(row[0])?, place(row[1])?])).collect();
+    assert!(pairs.len() > 9, "{pairs:?}");
+    for pair in pairs {
+        assert!(!misordered(&pair).is_empty(), "{pair:?} is fine");
+    }
+    // The list of layers leaves out places that have no layer yet, and is in their order.
+    let list = text.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let listed: Vec<_> = list.split(['·', '\n', ' ']).filter_map(place).collect();
+    assert!(listed.is_sorted() && listed.len() > 13, "{listed:?}");
+}
+
+#[test]
+fn the_runbook_knows_whose_turn_each_code_is() {
+    let text = page_text("runbook.md");
+    let rows = text.lines().filter(|line| line.starts_with("| `llm.")).map(cells);
+    let beginnings: Vec<_> = rows.flat_map(|row| row[0].split('`').collect::<Vec<_>>()).collect();
+    for code in Code::ALL {
+        let is_told = beginnings
+            .iter()
+            .any(|beginning| beginning.starts_with("llm.") && code.as_str().starts_with(beginning));
+        assert!(is_told, "{code}");
+        // What we say ourselves has a row of its own.
+        let is_ours = code.as_str().starts_with("llm.local.");
+        assert!(!is_ours || text.contains(&format!("`{code}`")), "{code}");
+    }
 }
