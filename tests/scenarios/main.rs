@@ -11,6 +11,7 @@ mod flapping;
 mod hedged;
 mod leaving;
 mod limits;
+mod never_more;
 mod over_reqwest;
 mod rig;
 mod routes;
