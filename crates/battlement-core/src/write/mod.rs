@@ -5,6 +5,7 @@
 //! form, an error becomes a crash in that client's parser, or worse, an empty answer. So what is said here
 //! is said as the provider would: its words for the type, its status, its place for a wait, its events.
 //!
+//! * [`answer`]: an answer that says a text, whole or as a stream.
 //! * [`error`]: an error with a status, and [`error_event`] one in the middle of a stream.
 //!
 //! ```
@@ -23,9 +24,16 @@
 //! );
 //! ```
 
+mod answer;
+mod anthropic;
+mod bedrock;
 mod class;
+mod cohere;
 mod error;
 mod frame;
+mod google;
+mod ollama;
+mod openai;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -35,6 +43,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::Dialect;
 
+pub use answer::{Ending, Text, answer};
 pub use error::{ErrorBody, error, error_event};
 
 /// Whether an answer comes as a document or in pieces.

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     Advice, Code, End,
     ErrorClass::{self, *},
-    Kind, Outcome, Provider, Reader, Verdict,
+    FinishClass, Kind, Outcome, Provider, Reader, Verdict,
 };
 
 fn provider(dialect: Dialect) -> Provider {
@@ -128,4 +128,67 @@ fn who_waits_for_an_array_gets_one() {
     let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(json[0]["error"]["status"], "UNAVAILABLE");
     assert!(super::error(Dialect::OpenAiChat, &error).body().starts_with(b"{"));
+}
+
+#[test]
+fn an_answer_is_read_as_complete_and_free() {
+    let said = "a \"word\",\n\u{1f600} and \u{1}\\";
+    for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::OpenAiEmbeddings)
+    {
+        for form in [Form::Document, Form::Events, Form::Array] {
+            for (ending, finish) in [
+                (Ending::Complete, &[FinishClass::Complete][..]),
+                (Ending::Length, &[FinishClass::Length]),
+                (
+                    Ending::Filtered,
+                    &[
+                        FinishClass::ContentFilter,
+                        FinishClass::Refusal,
+                        FinishClass::GenerationError,
+                        FinishClass::Unknown,
+                    ],
+                ),
+            ] {
+                let text = Text::new(said).id("7").model("claude \"x\"").ending(ending).form(form);
+                let text = Text { include_usage: true, created: 784_111_777, ..text };
+                let written = answer(dialect, &text).unwrap();
+                let body = written.body();
+                let verdict = read(dialect, written.status, &written.headers, &body);
+                let Outcome::Finished(class) = verdict.outcome else {
+                    panic!("{dialect} {form:?}: {verdict:?} of {body:?}")
+                };
+                assert!(finish.contains(&class), "{dialect} {form:?} {ending:?}: {class}");
+                assert!(verdict.has_output, "{dialect} {form:?}");
+                let usage = verdict.usage.unwrap_or_default();
+                assert_eq!(usage.total(), Some(0), "{dialect} {form:?}: {usage:?}");
+                if form == Form::Document {
+                    let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                    assert!(has(&json, said), "{json}");
+                }
+            }
+        }
+    }
+}
+
+fn has(json: &serde_json::Value, said: &str) -> bool {
+    match json {
+        serde_json::Value::String(text) => text == said,
+        serde_json::Value::Array(items) => items.iter().any(|item| has(item, said)),
+        serde_json::Value::Object(members) => members.values().any(|member| has(member, said)),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_request_is_answered_in_the_form_that_it_asks_for() {
+    let uri = "http://localhost:11434/api/generate".parse().unwrap();
+    let body = br#"{"model":"m","prompt":"Hi","stream":true}"#;
+    let facts = crate::request::Facts::read(&http::Method::POST, &uri, &HeaderMap::new(), body);
+    let text = Text::answering("No.", &facts, &uri).created(784_111_777);
+    let written = answer(Dialect::OllamaNative, &text).unwrap();
+    assert_eq!(written.frames.len(), 2);
+    assert_eq!(
+        written.frames[0],
+        "{\"model\":\"m\",\"created_at\":\"1994-11-06T08:49:37Z\",\"response\":\"No.\",\"done\":false}\n"
+    );
 }
