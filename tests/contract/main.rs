@@ -249,6 +249,7 @@ contracts! {
         .build()
         .unwrap();
     fallback_alone: battlement::fallback::FallbackLayer::builder("only").build().unwrap();
+    degrade: battlement::degrade::DegradeLayer::new().simplified("small".into());
     deadline: battlement::deadline::DeadlineLayer::new();
     preflight: battlement::preflight::PreflightLayer::new();
     context: battlement::context::ContextLayer::new();

@@ -16,6 +16,7 @@ mod code;
 pub mod context;
 pub mod cooldown;
 pub mod deadline;
+pub mod degrade;
 mod dialect;
 pub mod estimator;
 mod failure;

@@ -88,6 +88,7 @@
 //! | all of it together takes longer than anybody waits | [`deadline`] |
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
+//! | everything has failed, and less than an answer is better than an error | [`degrade`] |
 //! | a conversation has become longer than the model's window | [`context`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
@@ -146,6 +147,7 @@ pub mod call;
 pub mod concurrency;
 pub mod context;
 pub mod deadline;
+pub mod degrade;
 pub mod error;
 pub mod events;
 pub mod fallback;

@@ -12,7 +12,7 @@ use std::fmt;
 pub enum Place {
     /// [`call`](crate::call)
     Call,
-    /// `degrade`
+    /// [`degrade`](crate::degrade)
     Degrade,
     /// `cache`
     Cache,
@@ -125,6 +125,30 @@ pub struct Misordered {
 
 /// Outer, inner, and why not.
 const WRONG: &[(Place, Place, &str)] = &[
+    (
+        Place::Cache,
+        Place::Degrade,
+        "an answer of last resort is stored, and given again when all is well",
+    ),
+    (
+        Place::SingleFlight,
+        Place::Degrade,
+        "an answer of last resort is shared by all who ask the same",
+    ),
+    (
+        Place::Repair,
+        Place::Degrade,
+        "an answer of last resort is taken for one that is to be repaired",
+    ),
+    (Place::Fallback, Place::Degrade, "the first route gives less than the next one would"),
+    (Place::Deadline, Place::Degrade, "nothing is given when the time of a call is over"),
+    (
+        Place::Retry,
+        Place::Degrade,
+        "an answer of last resort comes before the call was tried again",
+    ),
+    (Place::Hedge, Place::Degrade, "an answer of last resort wins over one that is only late"),
+    (Place::Finish, Place::Degrade, "nothing is given instead of an answer that is not passed on"),
     (Place::Retry, Place::Fallback, "each attempt goes through all routes again"),
     (Place::RetryAfter, Place::Fallback, "the wait that one route asks for holds up the others"),
     (Place::RateLimit, Place::Fallback, "the limits of one route hold for all of them"),
