@@ -250,6 +250,7 @@ contracts! {
         .unwrap();
     fallback_alone: battlement::fallback::FallbackLayer::builder("only").build().unwrap();
     degrade: battlement::degrade::DegradeLayer::new().simplified("small".into());
+    repair: battlement::repair::RepairLayer::new();
     deadline: battlement::deadline::DeadlineLayer::new();
     preflight: battlement::preflight::PreflightLayer::new();
     context: battlement::context::ContextLayer::new();

@@ -32,6 +32,7 @@ pub mod preflight;
 pub mod queue;
 pub mod random;
 mod read;
+pub mod repair;
 pub mod request;
 mod scan;
 mod sync;

@@ -103,6 +103,15 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self.over(layer)
     }
 
+    /// Asks again for what does not match its schema; see [`repair`](crate::repair).
+    #[cfg(feature = "json-schema")]
+    fn llm_repair(
+        self,
+        layer: crate::repair::RepairLayer,
+    ) -> ServiceBuilder<Stacked<crate::repair::RepairLayer, L>> {
+        self.over(layer)
+    }
+
     /// Goes elsewhere when what is below cannot serve a call; see [`fallback`](crate::fallback).
     fn llm_fallback<B>(
         self,

@@ -73,6 +73,10 @@ macro_rules! ours {
     ($($kind:ty),+ $(,)?) => {
         /// What the error says about itself, if it is of our layers.
         fn explain_one<'a>(error: &'a (dyn error::Error + 'static)) -> Option<Explanation<'a>> {
+            #[cfg(feature = "json-schema")]
+            if let Some(error) = error.downcast_ref::<crate::repair::Invalid>() {
+                return Some(error.explain());
+            }
             $(if let Some(error) = error.downcast_ref::<$kind>() {
                 return Some(error.explain());
             })+
@@ -261,6 +265,7 @@ impl ErrorKind {
             | Code::ContentPolicy
             | Code::Recitation
             | Code::UnknownFinish
+            | Code::SchemaMismatch
             | Code::AnswerTooLong => Self::Unusable,
             Code::ContextLength | Code::RequestTooLarge | Code::RateLimitNeverFits => {
                 Self::TooLarge

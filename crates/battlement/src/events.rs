@@ -187,6 +187,18 @@ pub enum Event<'a> {
         /// What it is.
         limit: u32,
     },
+    /// An answer is not what its schema asks for.
+    Invalid {
+        /// How often the model was asked again before.
+        round: u32,
+        /// How many things are wrong with it.
+        errors: usize,
+    },
+    /// An answer that has a schema goes to the caller as it is, without a look at what it says.
+    Unchecked {
+        /// Why.
+        reason: &'static str,
+    },
     /// The call has failed for good, and something less goes to the caller instead.
     Degraded {
         /// What: `simplified` or `static`.

@@ -38,6 +38,7 @@ pub(super) const fn class(code: Code) -> ErrorClass {
         Code::Conflict => Conflict,
         Code::MalformedToolCall => MalformedToolCall,
         Code::GenerationError
+        | Code::SchemaMismatch
         | Code::Recitation
         | Code::Truncated
         | Code::UnknownFinish

@@ -7,7 +7,6 @@ use crc32fast::hash;
 use super::text::Writer;
 
 /// Writes a frame with an event of JSON.
-
 pub(super) fn event(out: &mut Writer, name: &str, json: fmt::Arguments<'_>) {
     frame(out, [(":event-type", name), CONTENT, (":message-type", "event")], json);
 }

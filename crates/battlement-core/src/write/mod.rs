@@ -43,6 +43,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::Dialect;
 
+pub(crate) use text::Escaped;
+
 pub use answer::{Ending, Text, answer};
 pub use error::{ErrorBody, error, error_event};
 

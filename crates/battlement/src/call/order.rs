@@ -18,7 +18,7 @@ pub enum Place {
     Cache,
     /// `single_flight`
     SingleFlight,
-    /// `repair`
+    /// `repair`, with the feature `json-schema`
     Repair,
     /// `continuation`
     Continuation,
@@ -125,6 +125,16 @@ pub struct Misordered {
 
 /// Outer, inner, and why not.
 const WRONG: &[(Place, Place, &str)] = &[
+    (Place::Deadline, Place::Repair, "the deadline ends an attempt, and not the call"),
+    (Place::Preflight, Place::Repair, "what is asked again is not looked through"),
+    (Place::Context, Place::Repair, "what is asked again is not shortened"),
+    (Place::Retry, Place::Repair, "each attempt is repaired by itself"),
+    (Place::Hedge, Place::Repair, "each of two attempts is repaired by itself"),
+    (Place::RateLimit, Place::Repair, "what is asked again is not counted against the limits"),
+    (Place::Breaker, Place::Repair, "what is asked again goes out while it is open"),
+    (Place::Concurrency, Place::Repair, "two attempts run in one place, one after the other"),
+    (Place::Timeout, Place::Repair, "the limits of one attempt run over all of them"),
+    (Place::Finish, Place::Repair, "what is asked again is passed on however it ends"),
     (
         Place::Cache,
         Place::Degrade,

@@ -75,7 +75,6 @@
 //! # }
 //! ```
 
-mod body;
 mod future;
 mod layer;
 mod rescue;
@@ -83,7 +82,9 @@ mod rescue;
 mod tests;
 
 pub use battlement_core::degrade::{Instead, Policy};
-pub use body::Body;
 pub use future::ResponseFuture;
 pub use layer::{Degrade, DegradeLayer};
 pub use rescue::Degraded;
+
+/// The body of an answer: as it came, though the beginning of an error may have been read before; or static.
+pub type Body<R> = crate::observe::MadeBody<R, crate::context::Entry>;
