@@ -136,7 +136,8 @@ const fn google(class: ErrorClass) -> Words {
         RateLimitTokens => words(429, EXHAUSTED, "TOKEN_QUOTA_EXCEEDED"),
         RateLimitOther => words(429, EXHAUSTED, "RATE_LIMIT_EXCEEDED"),
         QuotaExhausted => words(429, EXHAUSTED, "QUOTA_EXCEEDED"),
-        Auth => words(401, "UNAUTHENTICATED", "API_KEY_INVALID"),
+        // Google takes a key that is wrong for a fault of the request.
+        Auth => words(400, INVALID, "API_KEY_INVALID"),
         Permission => words(403, "PERMISSION_DENIED", ""),
         ModelNotFound => words(404, "NOT_FOUND", ""),
         ContextLength => words(400, INVALID, "")

@@ -73,10 +73,10 @@ async fn less_is_asked_for_and_then_something_is_said() {
             asked.extensions_mut().insert(Options::default().attempts(2));
             let service = builder.layer(RetryLayer::new()).service(provider.clone());
             let response = service.oneshot(asked).await.unwrap();
-            response.map(|body| http_body_util::BodyExt::boxed_unsync(body))
+            response.map(http_body_util::BodyExt::boxed_unsync)
         } else {
             let response = builder.service(provider.clone()).oneshot(asked).await.unwrap();
-            response.map(|body| http_body_util::BodyExt::boxed_unsync(body))
+            response.map(http_body_util::BodyExt::boxed_unsync)
         };
         assert_eq!(Source::of(&response), Source::Simplified);
         let degraded = response.extensions().get::<Degraded>().unwrap().clone();

@@ -7,17 +7,20 @@ use std::{
 };
 
 use battlement_core::repair::Schema;
+use foldhash::fast::RandomState;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
 /// How many are kept. Programs have a few; whoever makes a new one for each call gains nothing by more.
 const MOST: usize = 128;
 
+/// What was written, and whether in Google's way.
+type Written = (bool, Box<[u8]>);
+
 /// Compiled schemas, by what was written. `None` is one that cannot be compiled.
 #[derive(Default)]
 pub(super) struct Schemas {
-    compiled:
-        Mutex<HashMap<(bool, Box<[u8]>), Option<Arc<Validator>>, foldhash::fast::RandomState>>,
+    compiled: Mutex<HashMap<Written, Option<Arc<Validator>>, RandomState>>,
 }
 
 /// What an answer is to match.
@@ -135,7 +138,7 @@ mod tests {
     fn check(schema: &str, good: &[&str], bad: &[&str]) {
         let schema = compile(schema.as_bytes(), true).unwrap();
         let is_valid = |text: &&str| schema.is_valid(&serde_json::from_str(text).unwrap());
-        assert!(good.iter().all(|text| is_valid(text)), "{good:?}");
+        assert!(good.iter().all(is_valid), "{good:?}");
         assert!(!bad.iter().any(is_valid), "{bad:?}");
     }
 
