@@ -8,10 +8,13 @@
 mod endings;
 mod failures;
 mod flapping;
+mod hedged;
 mod leaving;
 mod limits;
+mod never_more;
 mod over_reqwest;
 mod rig;
+mod routes;
 mod scenario;
 mod streams;
 mod words;

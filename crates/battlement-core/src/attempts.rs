@@ -174,12 +174,24 @@ impl Ledger {
         now: Instant,
     ) -> Result<Attempt, Refused> {
         self.check(role, tokens)?;
+        Ok(self.enter(role, route, tokens, now))
+    }
+
+    /// Takes account of an attempt that is made already, whether it may be or not: whoever made it left that to
+    /// others, and none of them has.
+    pub fn enter(
+        &mut self,
+        role: Role,
+        route: Option<Arc<str>>,
+        tokens: u64,
+        now: Instant,
+    ) -> Attempt {
         self.begun += 1;
         self.maybe_sent += 1;
         self.running += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         self.trail.begin(self.begun, role, route, tokens, now);
-        Ok(Attempt { number: self.begun, reserved: tokens })
+        Attempt { number: self.begun, reserved: tokens }
     }
 
     /// Whether [`Ledger::begin`] would agree; changes nothing.
@@ -244,7 +256,8 @@ impl Ledger {
 
     /// How many more attempts there may be.
     pub const fn attempts_left(&self) -> u32 {
-        self.limits.attempts.saturating_sub(self.begun - self.excused + self.kept)
+        let counted = self.begun.saturating_sub(self.excused);
+        self.limits.attempts.saturating_sub(counted + self.kept)
     }
 
     /// Keeps one attempt for the end of the call, out of the reach of everybody else, until

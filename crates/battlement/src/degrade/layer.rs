@@ -8,7 +8,6 @@ use std::{
 
 use battlement_core::{
     Code,
-    attempts::Role,
     budget::Budget,
     degrade::{Instead, Policy},
 };
@@ -152,7 +151,7 @@ where
             rescue = Some(Rescue { settings, attempt, uri, again });
         }
         // There before the service is called: a panic gives it back.
-        let settling = Settling::new(attempt, Entry::of(Role::First));
+        let settling = Settling::new(attempt, Entry::first());
         let drive = Drive::start(&mut self.inner, request);
         ResponseFuture::first(Attempted::new(drive, settling), rescue)
     }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use battlement_core::{attempts::Role, budget::Budget};
+use battlement_core::budget::Budget;
 use bytes::Bytes;
 use http::{Method, Request, Response, header::CONTENT_ENCODING};
 use tower_layer::Layer;
@@ -204,7 +204,7 @@ where
             mend = Some(Box::new(Mend { service, eye }));
         }
         // There before the service is called: a panic gives it back.
-        let settling = Settling::new(attempt, Entry::of(Role::First));
+        let settling = Settling::new(attempt, Entry::first());
         let drive = Drive::start(&mut self.inner, request);
         ResponseFuture::first(Attempted::new(drive, settling), mend)
     }
