@@ -24,6 +24,7 @@
 //! ```
 
 mod again;
+mod listen;
 mod pieces;
 mod said;
 #[cfg(test)]
