@@ -249,6 +249,12 @@ contracts! {
         .build()
         .unwrap();
     fallback_alone: battlement::fallback::FallbackLayer::builder("only").build().unwrap();
+    degrade: battlement::degrade::DegradeLayer::new().simplified("small".into());
+    repair: battlement::repair::RepairLayer::new()
+        .rounds(0)
+        .otherwise(battlement::repair::Otherwise::Pass)
+        .schema("{}")
+        .unwrap();
     deadline: battlement::deadline::DeadlineLayer::new();
     preflight: battlement::preflight::PreflightLayer::new();
     context: battlement::context::ContextLayer::new();

@@ -7,9 +7,11 @@ use battlement::{
     BoxError,
     call::{Attempt, CallLayer, Options},
     context::ContextLayer,
+    degrade::DegradeLayer,
     fallback::{FallbackLayer, Route},
     finish::FinishLayer,
     hedge::{self, HedgeLayer},
+    repair::{Otherwise, RepairLayer},
     retry::RetryLayer,
 };
 use battlement_core::Provider as Vendor;
@@ -39,9 +41,11 @@ enum Repeats {
     Retry,
     Context,
     Fallback,
+    Repair,
+    Degrade,
 }
 
-use Repeats::{Context, Fallback, Hedge, Retry};
+use Repeats::{Context, Degrade, Fallback, Hedge, Repair, Retry};
 
 /// What a provider may do to a call.
 const STEPS: &[&str] = &[
@@ -109,6 +113,15 @@ fn stacked(layers: &[Repeats], script: &Script) -> (Boxed, Vec<Provider>) {
                 boxed(layer.build().unwrap().layer(service))
             }
             Context => boxed(ContextLayer::new().layer(service)),
+            Repair => {
+                // Which no answer matches.
+                let layer = RepairLayer::new().rounds(2).otherwise(Otherwise::Pass);
+                boxed(layer.schema(r#"{"type":"integer"}"#).unwrap().layer(service))
+            }
+            Degrade => {
+                let small = Route::new("small").max_output_tokens(9);
+                boxed(DegradeLayer::new().simplified(small).layer(service))
+            }
         };
     }
     (boxed(CallLayer::new().provider(Vendor::OpenAi).layer(service)), providers)
@@ -132,7 +145,7 @@ proptest! {
 
     #[test]
     fn g6_no_stack_makes_more_attempts_than_a_call_may_have(
-        layers in subsequence(vec![Hedge, Retry, Context, Fallback], 0..=4),
+        layers in subsequence(vec![Hedge, Retry, Context, Fallback, Repair, Degrade], 0..=6),
         steps in vec(select(STEPS), 1..8),
         attempts in 1u32..6,
         stream in any::<bool>(),

@@ -70,6 +70,8 @@ pub struct Ledger {
     begun: u32,
     /// Attempts that do not count towards the limit.
     excused: u32,
+    /// Attempts that are kept for the end of the call.
+    kept: u32,
     /// Attempts that are running, dropped without an end, or ended after they were sent.
     maybe_sent: u32,
     running: u32,
@@ -152,6 +154,7 @@ impl Ledger {
             limits,
             begun: 0,
             excused: 0,
+            kept: 0,
             maybe_sent: 0,
             running: 0,
             committed: false,
@@ -253,12 +256,32 @@ impl Ledger {
 
     /// How many more attempts there may be.
     pub const fn attempts_left(&self) -> u32 {
-        self.limits.attempts.saturating_sub(self.begun.saturating_sub(self.excused))
+        let counted = self.begun.saturating_sub(self.excused);
+        self.limits.attempts.saturating_sub(counted + self.kept)
+    }
+
+    /// Keeps one attempt for the end of the call, out of the reach of everybody else, until
+    /// [`Ledger::release`]. Not the only one.
+    pub const fn keep(&mut self) {
+        if self.limits.attempts > 1 {
+            self.kept = 1;
+        }
+    }
+
+    /// The attempt that was kept may be made.
+    pub const fn release(&mut self) {
+        self.kept = 0;
     }
 
     /// Output of the model went down to the caller: from here on only a continuation may follow.
     pub fn commit(&mut self) {
         self.committed = true;
+    }
+
+    /// The output went no further than to whoever says this, who has held all of it back: nothing was
+    /// delivered after all, and the call may be tried again.
+    pub fn take_back(&mut self) {
+        self.committed = false;
     }
 
     /// Whether output went down.

@@ -182,6 +182,11 @@ table! {
     MalformedToolCall "llm.output.malformed_tool_call", Provider, "finish, repair, retry, fallback",
         "The model produced a tool call that cannot be used: broken JSON, or not according to the schema.",
         "Sampling again often helps. If it stays, simplify the tool's schema, offer fewer tools, or use a stronger model.";
+    SchemaMismatch "llm.output.schema_mismatch", Provider, "repair, degrade",
+        "The answer is not what the schema of the request asks for: it is not JSON, or not according to the schema. \
+         Asking again with what is wrong did not help.",
+        "Look at the places that come with the error: mostly a schema that asks for more than its descriptions explain, or a \
+         model too small for it. Simplify the schema, have the provider enforce it where it offers that, or use a stronger model.";
     GenerationError "llm.output.generation_error", Provider, "finish, retry, fallback",
         "The generation ended with a reason that says error, or its output failed a check of the provider.",
         "Read the raw reason. Sampling again may help; where it names the input or too many tool calls, change the request.";

@@ -78,9 +78,10 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, context::ContextLayer,
-    deadline::DeadlineLayer, fallback::FallbackLayer, finish::FinishLayer, hedge::HedgeLayer,
-    observe::ObserveLayer, preflight::PreflightLayer, rate_limit::RateLimitLayer,
-    retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
+    deadline::DeadlineLayer, degrade::DegradeLayer, fallback::FallbackLayer, finish::FinishLayer,
+    hedge::HedgeLayer, observe::ObserveLayer, preflight::PreflightLayer,
+    rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
+    timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -94,6 +95,20 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
 
     /// Reads each request once, for all layers below; see [`call`](crate::call).
     fn llm_call(self, layer: CallLayer) -> ServiceBuilder<Stacked<CallLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Gives something less when everything else has failed; see [`degrade`](crate::degrade).
+    fn llm_degrade(self, layer: DegradeLayer) -> ServiceBuilder<Stacked<DegradeLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Asks again for what does not match its schema; see [`repair`](crate::repair).
+    #[cfg(feature = "json-schema")]
+    fn llm_repair(
+        self,
+        layer: crate::repair::RepairLayer,
+    ) -> ServiceBuilder<Stacked<crate::repair::RepairLayer, L>> {
         self.over(layer)
     }
 
@@ -222,6 +237,7 @@ mod tests {
         let provider = Provider::new([Answer::ok()]);
         let service = ServiceBuilder::new()
             .llm_call(CallLayer::new().observer(observer.clone()))
+            .llm_degrade(DegradeLayer::new())
             .llm_deadline()
             .llm_preflight(PreflightLayer::new())
             .llm_context(ContextLayer::new())

@@ -73,6 +73,10 @@ macro_rules! ours {
     ($($kind:ty),+ $(,)?) => {
         /// What the error says about itself, if it is of our layers.
         fn explain_one<'a>(error: &'a (dyn error::Error + 'static)) -> Option<Explanation<'a>> {
+            #[cfg(feature = "json-schema")]
+            if let Some(error) = error.downcast_ref::<crate::repair::Invalid>() {
+                return Some(error.explain());
+            }
             $(if let Some(error) = error.downcast_ref::<$kind>() {
                 return Some(error.explain());
             })+
@@ -261,6 +265,7 @@ impl ErrorKind {
             | Code::ContentPolicy
             | Code::Recitation
             | Code::UnknownFinish
+            | Code::SchemaMismatch
             | Code::AnswerTooLong => Self::Unusable,
             Code::ContextLength | Code::RequestTooLarge | Code::RateLimitNeverFits => {
                 Self::TooLarge
@@ -308,6 +313,13 @@ struct Inner {
 }
 
 impl Error {
+    /// The error that an answer of this call is, by its verdict.
+    pub(crate) fn told(verdict: Verdict, call: &crate::call::Call) -> Self {
+        let mut error = Self::from(BoxError::from(Unusable::new(verdict, None)));
+        error.inner.trail = call.trail();
+        error
+    }
+
     /// The error that an answer is: one with a status of 400 or more, and every other that is no success.
     ///
     /// The layers pass an answer with such a status on, since its body is of use to some. Who has no use
@@ -315,9 +327,7 @@ impl Error {
     /// response. `None` of an answer that is a success, and as long as its end is not known.
     pub fn of(attempt: &Attempt) -> Option<Self> {
         let verdict = attempt.verdict().filter(|verdict| !verdict.is_success())?;
-        let mut error = Self::from(BoxError::from(Unusable::new(verdict.clone(), None)));
-        error.inner.trail = attempt.call().trail();
-        Some(error)
+        Some(Self::told(verdict.clone(), attempt.call()))
     }
 
     /// What kind of failure it is, roughly.

@@ -26,6 +26,7 @@ use crate::{
     context::Dropped,
     fallback::{Served, Why},
     preflight::Finding,
+    source::Source,
 };
 
 /// Is told what happens to calls.
@@ -185,6 +186,25 @@ pub enum Event<'a> {
     Concurrency {
         /// What it is.
         limit: u32,
+    },
+    /// An answer is not what its schema asks for.
+    Invalid {
+        /// How often the model was asked again before.
+        round: u32,
+        /// How many things are wrong with it.
+        errors: usize,
+    },
+    /// An answer that has a schema goes to the caller as it is, without a look at what it says.
+    Unchecked {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The call has failed for good, and something less goes to the caller instead.
+    Degraded {
+        /// What: `simplified` or `static`.
+        source: Source<'a>,
+        /// What it has failed with.
+        code: Code,
     },
     /// An answer was withheld from the caller, who gets an error instead.
     Withheld {

@@ -88,6 +88,8 @@
 //! | all of it together takes longer than anybody waits | [`deadline`] |
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
+//! | an answer is not what its schema asks for | `repair` |
+//! | everything has failed, and less than an answer is better than an error | [`degrade`] |
 //! | a conversation has become longer than the model's window | [`context`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
@@ -122,7 +124,7 @@
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
-//! | `json-schema` | [`preflight`] validates schemas | |
+//! | `json-schema` | module `repair`: structured output and calls of tools that match their schemas; [`preflight`] validates schemas | |
 //! | `axum` | module `axum`: [`Error`] as the answer of a handler | |
 //! | `util` | module `builder`: the layers as methods of `tower::ServiceBuilder` | |
 
@@ -146,6 +148,7 @@ pub mod call;
 pub mod concurrency;
 pub mod context;
 pub mod deadline;
+pub mod degrade;
 pub mod error;
 pub mod events;
 pub mod fallback;
@@ -155,6 +158,8 @@ pub mod hedge;
 pub mod observe;
 pub mod preflight;
 pub mod rate_limit;
+#[cfg(feature = "json-schema")]
+pub mod repair;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 pub mod retry;

@@ -41,6 +41,12 @@ impl Replay {
         Ok((replay, Request::from_parts(parts, B::from(body))))
     }
 
+    /// What it says.
+    #[cfg(feature = "json-schema")]
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The same request, for another attempt.
     ///
     /// # Errors

@@ -4,9 +4,9 @@ use std::fmt;
 
 use http::Response;
 
-use crate::fallback::Served;
+use crate::{degrade::Degraded, fallback::Served};
 
-/// Where an answer is from: what to count answers by. Shown as `primary` or `fallback:NAME`.
+/// Where an answer is from: what to count answers by. Shown as `primary`, `fallback:NAME`, `simplified` or `static`.
 ///
 /// ```
 /// use battlement::Source;
@@ -21,12 +21,20 @@ pub enum Source<'a> {
     Primary,
     /// This route, since others have failed before it or could not serve the call.
     Fallback(&'a str),
+    /// A simpler request, since the one that came has failed; see [`degrade`](crate::degrade).
+    Simplified,
+    /// Nobody: a static answer, since everything else has failed.
+    Static,
 }
 
 impl<'a> Source<'a> {
     /// Where this answer is from, as the layers that it came through have noted among its extensions.
     pub fn of<R>(response: &'a Response<R>) -> Self {
-        response.extensions().get::<Served>().map_or(Self::Primary, Served::source)
+        let extensions = response.extensions();
+        if let Some(degraded) = extensions.get::<Degraded>() {
+            return degraded.source();
+        }
+        extensions.get::<Served>().map_or(Self::Primary, Served::source)
     }
 }
 
@@ -35,6 +43,8 @@ impl fmt::Display for Source<'_> {
         match self {
             Self::Primary => f.pad("primary"),
             Self::Fallback(route) => write!(f, "fallback:{route}"),
+            Self::Simplified => f.pad("simplified"),
+            Self::Static => f.pad("static"),
         }
     }
 }

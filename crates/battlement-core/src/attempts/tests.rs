@@ -299,3 +299,31 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn one_is_kept_for_the_end() {
+    let mut ledger = Ledger::new(Limits::default());
+    ledger.keep();
+    for left in [2, 1] {
+        assert_eq!(ledger.attempts_left(), left);
+        let attempt = ledger.begin(Role::Retry, None, 0, start()).unwrap();
+        ledger.settle(attempt, sent(None), start());
+    }
+    assert_eq!(ledger.check(Role::Retry, 0), Err(Refused::Attempts { limit: 3 }));
+    ledger.release();
+    assert!(ledger.begin(Role::Simplified, None, 0, start()).is_ok());
+    assert_eq!(ledger.attempts_left(), 0);
+
+    let mut only = Ledger::new(Limits::new(1).unwrap());
+    only.keep();
+    assert_eq!(only.attempts_left(), 1, "the first is never kept");
+}
+
+#[test]
+fn what_was_held_back_may_be_tried_again() {
+    let mut ledger = Ledger::new(Limits::default());
+    ledger.commit();
+    assert_eq!(ledger.check(Role::Repair, 0), Err(Refused::Committed));
+    ledger.take_back();
+    assert_eq!(ledger.check(Role::Repair, 0), Ok(()));
+}

@@ -27,6 +27,10 @@ pub enum Role {
     Fallback,
     /// The rest of an answer that broke off.
     Continuation,
+    /// The same again, with what was wrong with the answer.
+    Repair,
+    /// Less, when everything else has failed.
+    Simplified,
 }
 
 impl Role {
@@ -38,6 +42,8 @@ impl Role {
             Self::Hedge => "hedge",
             Self::Fallback => "fallback",
             Self::Continuation => "continuation",
+            Self::Repair => "repair",
+            Self::Simplified => "simplified",
         }
     }
 }

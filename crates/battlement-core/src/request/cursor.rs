@@ -341,6 +341,13 @@ pub(crate) fn elements(bytes: &[u8], mut visit: impl FnMut(Range<usize>)) -> Res
     Ok(true)
 }
 
+/// What a value says that is a string.
+pub(crate) fn string(value: &[u8]) -> Option<Cow<'_, str>> {
+    let mut cursor = Cursor::new(value);
+    let is_string = cursor.next().ok()? == Some(Event::String);
+    is_string.then(|| cursor.text().decode())
+}
+
 impl<'a> Text<'a> {
     /// Where it begins in the bytes that it was read from, its quote included.
     pub(crate) fn start_in(self, bytes: &[u8]) -> usize {

@@ -40,7 +40,7 @@ pub(crate) mod places;
 pub mod rewrite;
 
 pub use cursor::NotJson;
-pub(crate) use cursor::{elements, members};
+pub(crate) use cursor::{elements, members, string};
 
 use std::{fmt, sync::Arc};
 

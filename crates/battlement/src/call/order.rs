@@ -12,13 +12,13 @@ use std::fmt;
 pub enum Place {
     /// [`call`](crate::call)
     Call,
-    /// `degrade`
+    /// [`degrade`](crate::degrade)
     Degrade,
     /// `cache`
     Cache,
     /// `single_flight`
     SingleFlight,
-    /// `repair`
+    /// `repair`, with the feature `json-schema`
     Repair,
     /// `continuation`
     Continuation,
@@ -125,6 +125,40 @@ pub struct Misordered {
 
 /// Outer, inner, and why not.
 const WRONG: &[(Place, Place, &str)] = &[
+    (Place::Deadline, Place::Repair, "the deadline ends an attempt, and not the call"),
+    (Place::Preflight, Place::Repair, "what is asked again is not looked through"),
+    (Place::Context, Place::Repair, "what is asked again is not shortened"),
+    (Place::Retry, Place::Repair, "each attempt is repaired by itself"),
+    (Place::Hedge, Place::Repair, "each of two attempts is repaired by itself"),
+    (Place::RateLimit, Place::Repair, "what is asked again is not counted against the limits"),
+    (Place::Breaker, Place::Repair, "what is asked again goes out while it is open"),
+    (Place::Concurrency, Place::Repair, "two attempts run in one place, one after the other"),
+    (Place::Timeout, Place::Repair, "the limits of one attempt run over all of them"),
+    (Place::Finish, Place::Repair, "what is asked again is passed on however it ends"),
+    (
+        Place::Cache,
+        Place::Degrade,
+        "an answer of last resort is stored, and given again when all is well",
+    ),
+    (
+        Place::SingleFlight,
+        Place::Degrade,
+        "an answer of last resort is shared by all who ask the same",
+    ),
+    (
+        Place::Repair,
+        Place::Degrade,
+        "an answer of last resort is taken for one that is to be repaired",
+    ),
+    (Place::Fallback, Place::Degrade, "the first route gives less than the next one would"),
+    (Place::Deadline, Place::Degrade, "nothing is given when the time of a call is over"),
+    (
+        Place::Retry,
+        Place::Degrade,
+        "an answer of last resort comes before the call was tried again",
+    ),
+    (Place::Hedge, Place::Degrade, "an answer of last resort wins over one that is only late"),
+    (Place::Finish, Place::Degrade, "nothing is given instead of an answer that is not passed on"),
     (Place::Retry, Place::Fallback, "each attempt goes through all routes again"),
     (Place::RetryAfter, Place::Fallback, "the wait that one route asks for holds up the others"),
     (Place::RateLimit, Place::Fallback, "the limits of one route hold for all of them"),

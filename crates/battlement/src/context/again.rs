@@ -41,13 +41,19 @@ const LONGEST_HELD: Duration = Duration::from_secs(1);
 
 /// What the account of a call is owed for an attempt, where no retry below keeps it.
 pub struct Entry {
+    role: Role,
     /// When it began; with the call, if it is not said.
     started: Option<Instant>,
 }
 
 impl Entry {
-    pub(super) fn first() -> Self {
-        Self { started: None }
+    pub(crate) fn first() -> Self {
+        Self { role: Role::Retry, started: None }
+    }
+
+    /// For an attempt that begins now. The first of a call is that whatever it was meant to be.
+    pub(crate) fn of(role: Role) -> Self {
+        Self { role, started: Some(now()) }
     }
 }
 
@@ -58,11 +64,11 @@ impl Guard for Entry {
         }
         let call = attempt.call();
         let mut ledger = call.ledger();
-        let role = if ledger.attempts() == 0 { Role::First } else { Role::Retry };
+        let role = if ledger.attempts() == 0 { Role::First } else { self.role };
         let started = self.started.unwrap_or_else(|| call.started());
-        let begun = ledger.begin(role, None, tokens(call.facts()), started);
-        if let (Ok(begun), Some(verdict)) = (begun, attempt.verdict()) {
-            ledger.settle(begun, ending(verdict), attempt.ended());
+        let entered = ledger.enter(role, None, tokens(call.facts()), started);
+        if let Some(verdict) = attempt.verdict() {
+            ledger.settle(entered, ending(verdict), attempt.ended());
         }
     }
 }
@@ -140,7 +146,7 @@ impl<S> Again<S> {
         drop(answer);
         let dropped = dropped.map_or(more, |before| before.and(more));
         // There before the service is called, and dropped after its future: a panic gives it back.
-        let mut settling = Settling::new(attempt.clone(), Entry { started: Some(now()) });
+        let mut settling = Settling::new(attempt.clone(), Entry::of(Role::Retry));
         match when_ready(self.service, request).await {
             Ok(response) => Ok(with(watch(response, settling).map(Body::new), Some(dropped))),
             Err(error) => {

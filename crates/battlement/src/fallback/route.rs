@@ -31,7 +31,7 @@ use crate::{
 #[derive(Clone)]
 #[must_use]
 pub struct Route {
-    pub(super) name: Arc<str>,
+    pub(crate) name: Arc<str>,
     base: Option<Base>,
     /// What is set, and what is taken out.
     headers: Vec<(HeaderName, Option<HeaderValue>)>,
@@ -185,7 +185,7 @@ impl Route {
     }
 
     /// Makes the request one for this route, and the body, if that is in memory.
-    pub(super) fn rewrite(
+    pub(crate) fn rewrite(
         &self,
         parts: &mut Parts,
         body: Option<&Bytes>,
@@ -245,7 +245,7 @@ impl Route {
     }
 
     /// Who answers here, if that was said.
-    pub(super) fn answers(&self) -> Option<Provider> {
+    pub(crate) fn answers(&self) -> Option<Provider> {
         self.provider
     }
 }

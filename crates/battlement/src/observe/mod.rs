@@ -58,6 +58,7 @@ mod decode;
 mod guard;
 mod held;
 mod layer;
+mod made;
 mod reading;
 
 pub use attempted::Attempted;
@@ -66,4 +67,5 @@ pub use body::Body;
 pub(crate) use guard::{Guard, Head, Settling};
 pub use held::HeldBody;
 pub use layer::{Observe, ObserveLayer};
+pub use made::MadeBody;
 pub(crate) use reading::judge;
