@@ -26,7 +26,7 @@ const FIELDS: [&str; 14] = [
 ];
 
 /// Where in battlement-core they belong.
-const FIELDS_AT_HOME: [&str; 3] = ["dialect", "hint", "request"];
+const FIELDS_AT_HOME: [&str; 4] = ["dialect", "hint", "request", "continuation"];
 
 pub(crate) fn check() -> Result {
     let mut wrong = Vec::new();
