@@ -89,6 +89,7 @@
 //! | a 200 that is of no use: empty, cut, an error inside | [`finish`] |
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
 //! | a conversation has become longer than the model's window | [`context`] |
+//! | an answer stops at its limit or breaks off, and the rest could be asked for | [`continuation`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
@@ -145,6 +146,7 @@ pub mod builder;
 pub mod call;
 pub mod concurrency;
 pub mod context;
+pub mod continuation;
 pub mod deadline;
 pub mod error;
 pub mod events;

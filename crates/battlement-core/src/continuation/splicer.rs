@@ -265,7 +265,10 @@ impl Splicer {
                 }
                 self.round.is_error |= seen.kind == Kind::Error;
                 self.round.is_over = true;
-                self.hold(raw)
+                // Nothing follows a good end, so that nobody need wait for it.
+                let is_last = self.standing() != Standing::Finished(FinishClass::Length)
+                    && self.standing() != Standing::Failed;
+                if is_last && self.is_first { self.give_up() } else { self.hold(raw) }
             }
         };
         if let Some(number) = number.filter(|_| self.is_first && goes) {
