@@ -98,8 +98,8 @@ fn adapt(event: &[u8], known: &Known<'_>) -> Option<Vec<u8>> {
     for range in find(event, "response/output") {
         let output = &event[range.clone()];
         let is_message = |item: &[u8]| string(item, "type") == Some(b"message");
-        let messages = find(output, "*").into_iter().map(|item| &output[item]);
-        let message = messages.filter(|item| is_message(item)).last();
+        let mut messages = find(output, "*").into_iter().map(|item| &output[item]);
+        let message = messages.rfind(|item| is_message(item));
         let list = message.map(|message| of_item(message, item, &text)).unwrap_or_default();
         edits.put(range, [b"[", &*list, b"]"].concat());
     }

@@ -1,16 +1,22 @@
 //! Makes one stream of several.
 
+mod ending;
+mod template;
+
+pub use ending::{Close, Standing};
+
 use std::{fmt, mem, ops::Range};
 
+use self::{ending::Ending, template::Template};
 use super::{
     counts::Counts,
-    form::{Form, Kind, Known, form},
-    frames::{Ends, Event, events},
-    overlap::{Diverged, Overlap, Skip},
-    places::{Edits, find, get, inside_of_string, string},
-    text::{Half, decode, give_up, quoted},
+    form::{Form, Kind, form},
+    frames::{Ends, Event},
+    overlap::{Diverged, Skip},
+    places::{find, get, inside_of_string},
+    text::{Half, decode},
 };
-use crate::{Dialect, FinishClass, dialect::finish_class};
+use crate::{Dialect, FinishClass};
 
 /// Makes one stream of several: the first passes as it is, but for its end; of the others only what is new goes on.
 ///
@@ -60,21 +66,6 @@ struct Round {
     diverged: Option<Diverged>,
 }
 
-/// The end of a round.
-struct Ending {
-    held: Vec<u8>,
-    /// Whether something went on after it.
-    is_past: bool,
-}
-
-/// An event with text, which others are made after.
-struct Template {
-    name: Vec<u8>,
-    data: Vec<u8>,
-    /// It has nothing but text: no role, no reason for stopping.
-    is_plain: bool,
-}
-
 /// What of a slice goes on: first this, then this part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
@@ -82,28 +73,6 @@ pub struct Passed {
     pub before: Vec<u8>,
     /// A part of the slice.
     pub slice: Range<usize>,
-}
-
-/// How a round has ended, as far as it has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It said why it stopped.
-    Finished(FinishClass),
-    /// It said that something went wrong.
-    Failed,
-    /// It said nothing.
-    Cut,
-}
-
-/// How a stream that was spliced ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Close {
-    /// With this.
-    Ended(Vec<u8>),
-    /// As the last round did, that has not said that it is over; after this.
-    Open(Vec<u8>),
-    /// With an error.
-    Diverged(Diverged),
 }
 
 impl Splicer {
@@ -318,19 +287,6 @@ impl Splicer {
         }
     }
 
-    fn learn_template(&mut self, name: &[u8], data: &[u8]) {
-        let is_better = match &self.template {
-            None => true,
-            Some(known) => !known.is_plain,
-        };
-        if is_better && name.len() + data.len() <= 16 * 1024 {
-            let has = |place: &str| string(data, place).is_some();
-            let is_plain = !has(self.form.beginning) && !has(self.form.finish);
-            let (name, data) = (name.to_vec(), data.to_vec());
-            self.template = Some(Template { name, data, is_plain });
-        }
-    }
-
     /// Adds to what is known of the text.
     fn keep(&mut self, new: &str) {
         if self.text.len() + new.len() > self.most {
@@ -373,70 +329,6 @@ impl Splicer {
         }
     }
 
-    fn write(&mut self, text: &str, out: &mut Vec<u8>) {
-        let Some(template) = &self.template else { return };
-        let data = &template.data;
-        let mut edits = Edits::default();
-        for (index, range) in find(data, self.form.text).into_iter().enumerate() {
-            edits.put(range, if index == 0 { quoted(text) } else { b"\"\"".to_vec() });
-        }
-        for range in find(data, self.form.finish) {
-            if inside_of_string(&data[range.clone()]).is_some() {
-                edits.put(range, "null");
-            }
-        }
-        edits.set(data, "sequence_number", self.number.to_string().as_bytes());
-        self.number = self.number.saturating_add(1);
-        Event::write(&template.name, &edits.apply(data), out);
-    }
-
-    /// How the present round stands.
-    pub fn standing(&self) -> Standing {
-        match &self.round.finish {
-            _ if self.round.is_error => Standing::Failed,
-            Some(reason) => Standing::Finished(finish_class(reason)),
-            None => Standing::Cut,
-        }
-    }
-
-    /// Whether a further round can go on where this one has ended.
-    pub fn can_go_on(&self) -> bool {
-        let is_text = !self.passes && !self.is_full && self.round.diverged.is_none();
-        let length = self.text.len() + self.round.tail.len();
-        is_text && self.template.is_some() && length > 0 && length <= self.most
-    }
-
-    /// Whether there is more text than is kept, so that the present round cannot go on.
-    pub fn is_full(&self) -> bool {
-        self.is_full && !self.passes
-    }
-
-    /// How an answer that was begun again differs, if it does; the round is of no use from there on.
-    pub fn diverged(&self) -> Option<Diverged> {
-        self.round.diverged
-    }
-
-    /// All text so far, with what came with the end.
-    pub fn text(&self) -> String {
-        [&*self.text, &*self.round.tail].concat()
-    }
-
-    /// A further round begins, which may say again what is known. To be said when the present one has ended.
-    pub fn go_on(&mut self, overlap: Overlap) {
-        let mut round = mem::take(&mut self.round);
-        give_up(&mut round.half, &mut self.text);
-        self.keep(&round.tail);
-        self.unsent.push_str(&round.tail);
-        if round.finish.is_some() && !round.is_error {
-            self.before = Some(Ending { held: round.held, is_past: !self.is_first });
-        }
-        self.counts.add(&round.counts);
-        self.partial.clear();
-        self.ends = Ends::default();
-        self.is_first = false;
-        self.round.skip = Some(Skip::new(overlap, &self.text));
-    }
-
     fn finish_skipping(&mut self, out: &mut Vec<u8>) {
         let mut new = String::new();
         if let Some(mut skip) = self.round.skip.take() {
@@ -445,80 +337,6 @@ impl Splicer {
             }
         }
         self.send(&new, out);
-    }
-
-    /// No further round begins: how the stream ends.
-    pub fn close(&mut self) -> Close {
-        if self.passes || self.is_first {
-            let is_over = self.passes || self.round.is_over;
-            let kept = self.release();
-            return if is_over { Close::Ended(kept) } else { Close::Open(kept) };
-        }
-        let mut out = Vec::new();
-        if let Some(diverged) = self.round.diverged {
-            return Close::Diverged(diverged);
-        }
-        let round = mem::take(&mut self.round);
-        let ending = match (round.finish.is_some() && !round.is_error, self.before.take()) {
-            (true, _) => Ending { held: round.held, is_past: true },
-            (false, Some(before)) => before,
-            // The error of the last round is that of the answer.
-            (false, None) => {
-                self.flush(&mut out);
-                out.extend_from_slice(&round.held);
-                return if round.is_error { Close::Ended(out) } else { Close::Open(out) };
-            }
-        };
-        if !ending.is_past {
-            // Nothing came after it.
-            out.extend_from_slice(&ending.held);
-            return Close::Ended(out);
-        }
-        self.flush(&mut out);
-        self.counts.add(&round.counts);
-        for raw in events(&ending.held) {
-            self.end_with(raw, &mut out);
-        }
-        Close::Ended(out)
-    }
-
-    /// Text that has not gone on yet does now.
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        let unsent = mem::take(&mut self.unsent);
-        if !unsent.is_empty() {
-            self.write(&unsent, out);
-        }
-    }
-
-    /// An event at the end of a round, as one of the first answer.
-    fn end_with(&mut self, raw: &[u8], out: &mut Vec<u8>) {
-        let event = Event::read(raw);
-        let data = event.data.trim_ascii();
-        if data.is_empty() || data == b"[DONE]" {
-            out.extend_from_slice(raw);
-            return;
-        }
-        let mut edits = Edits::default();
-        for (place, name) in &self.names {
-            edits.set(data, place, name);
-        }
-        // What text there was with it has gone on.
-        for range in find(data, self.form.text) {
-            if inside_of_string(&data[range.clone()]).is_some() {
-                edits.put(range, "\"\"");
-            }
-        }
-        for place in self.form.usage {
-            for range in find(data, place) {
-                self.counts.write(data, range, &mut edits);
-            }
-        }
-        let edited = edits.apply(data);
-        let template = self.template.as_ref().map_or(&[][..], |template| &template.data);
-        let known = Known { text: &self.text, template, number: self.number };
-        let adapted = (self.form.adapt)(&edited, &known);
-        self.number = self.number.saturating_add(1);
-        Event::write(event.name, &adapted.unwrap_or(edited), out);
     }
 }
 
