@@ -71,7 +71,7 @@
 //! answer  ◀─ the same way back, frame by frame; at its end everyone is told what it meant
 //! ```
 //!
-//! All of it is one route. [`fallback`] goes over several, each a stack of its own. [`hedge`], which is not in the stack, goes between
+//! All of it is one route. [`fallback`] goes over several, each a stack of its own, and [`continuation`] around both. [`hedge`], which is not in the stack, goes between
 //! `retry` and each attempt.
 //!
 //! # Which layer when

@@ -69,5 +69,6 @@ fn is_text(part: &[u8]) -> bool {
 fn whole(body: &[u8]) -> Option<Parts> {
     let is_one = count(body, "candidates") == 1 && is_plain(body);
     let finish = string(body, FORM.finish).filter(|_| is_one)?;
-    string(body, TEXT).map(|_| Parts::new(TEXT, finish))
+    // A model that has thought up to its limit says nothing, and can be asked again with a higher one.
+    Some(Parts::new(TEXT, finish))
 }

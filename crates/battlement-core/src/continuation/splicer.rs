@@ -197,7 +197,7 @@ impl Splicer {
                 self.round.counts.take(usage);
             }
         }
-        if self.is_first {
+        if self.is_first && self.template.is_none() {
             self.learn_names(data);
         }
         let number = seen.number;

@@ -7,6 +7,7 @@ use super::{text::quoted, *};
 use crate::{Dialect, End, FinishClass, Outcome, Provider, Reader, Usage, Verdict};
 
 mod asks;
+mod captures;
 mod endings;
 mod wholes;
 

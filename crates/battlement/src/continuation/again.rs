@@ -111,6 +111,22 @@ impl<S> Again<S> {
         B: From<Bytes>,
         R: http_body::Body<Data = Bytes>,
     {
+        let was_committed = self.attempt.call().ledger().is_committed();
+        let begun = self.first_that_works::<B, R>(cause, text).await;
+        if begun.is_none() && was_committed {
+            // What went down before is still there.
+            self.attempt.call().ledger().commit();
+        }
+        begun
+    }
+
+    async fn first_that_works<B, R>(&mut self, cause: Cause, text: &str) -> Option<Begun<R>>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        B: From<Bytes>,
+        R: http_body::Body<Data = Bytes>,
+    {
         self.used = match cause {
             Cause::Length => 0,
             Cause::Cut => self.used.saturating_add(self.last),
