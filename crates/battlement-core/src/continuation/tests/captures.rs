@@ -73,10 +73,8 @@ fn what_was_captured_of_a_truncated_or_broken_answer_can_go_on() {
                 assert_eq!(verdict.outcome, complete, "{file}: {}", String::from_utf8_lossy(&out));
                 assert!(!String::from_utf8_lossy(&out).contains("\"rest\""), "{file}");
             }
-            ("length", false) => {
-                if Whole::read(dialect, &bytes).is_none() {
-                    not.push(file.to_owned());
-                }
+            ("length", false) if Whole::read(dialect, &bytes).is_none() => {
+                not.push(file.to_owned());
             }
             _ => {}
         }
