@@ -2,14 +2,13 @@
 //!
 //! `cargo run -p examples --bin key-pool`
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible};
 
 use battlement::{
     BoxError,
-    core::{Provider, lanes::Lane},
+    core::Provider,
     fallback::{FallbackLayer, Route, Served},
     rate_limit::{Config, RateLimitLayer},
-    retry_after::RetryAfterLayer,
     stack::{Stack, Stacked},
 };
 use bytes::Bytes;
@@ -51,13 +50,10 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The stack for one key: its limits and its cool-down are its own, and who has to wait goes to the next.
+/// The stack for one key: its limits and its cool-down are its own, and who would have to wait goes to the next.
 fn account<C>(client: C) -> Result<Stacked<C>, BoxError> {
-    let limits = Config::new(Provider::OpenAi).requests_per_minute(500).reject();
-    let gate =
-        RetryAfterLayer::new(Default::default())?.patience(Lane::Interactive, Duration::ZERO);
-    let stack = Stack::openai().rate_limit(RateLimitLayer::new(limits)?).retry_after(gate);
-    Ok(stack.layer(client))
+    let limits = Config::new(Provider::OpenAi).requests_per_minute(500);
+    Ok(Stack::openai().rate_limit(RateLimitLayer::new(limits)?).layer(client))
 }
 
 /// A provider in memory instead of a client, so that this runs offline. What it says depends on the key.

@@ -11,16 +11,21 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Spoken {
     OpenAi,
+    Responses,
     Anthropic,
     Gemini,
 }
 
-use Spoken::{Anthropic, Gemini, OpenAi};
+use Spoken::{Anthropic, Gemini, OpenAi, Responses};
+
+impl Spoken {
+    pub(crate) const ALL: [Self; 4] = [OpenAi, Responses, Anthropic, Gemini];
+}
 
 impl Spoken {
     pub(crate) fn provider(self) -> Provider {
         match self {
-            OpenAi => Provider::OpenAi,
+            OpenAi | Responses => Provider::OpenAi,
             Anthropic => Provider::Anthropic,
             Gemini => Provider::Gemini,
         }
@@ -36,6 +41,10 @@ impl Spoken {
             OpenAi => (
                 "/v1/chat/completions",
                 format!(r#"{{"model":"gpt-5-mini","stream":{stream},{messages}}}"#),
+            ),
+            Responses => (
+                "/v1/responses",
+                format!(r#"{{"model":"gpt-5-mini","stream":{stream},"store":false,"input":"Hi"}}"#),
             ),
             Anthropic => (
                 "/v1/messages",
@@ -70,11 +79,22 @@ impl Spoken {
                 is_whole |= self == OpenAi && document.trim() == "[DONE]";
                 continue;
             };
+            let word = |name: &str| document[name].as_str().unwrap_or_default();
             let (pieces, end) = match self {
                 OpenAi => (
                     ["/choices/0/delta/content", "/choices/0/message/content"].as_slice(),
                     // A stream has its own mark.
                     document.pointer("/choices/0/message").is_some(),
+                ),
+                Responses => (
+                    if word("type") == "response.output_text.delta" {
+                        ["/delta"].as_slice()
+                    } else {
+                        ["/output/0/content/0/text"].as_slice()
+                    },
+                    // Most clients take both for the end.
+                    ["response.completed", "response.incomplete"].contains(&word("type"))
+                        || ["completed", "incomplete"].contains(&word("status")),
                 ),
                 Anthropic => (
                     ["/delta/text", "/content/0/text"].as_slice(),

@@ -10,6 +10,7 @@ mod features;
 mod fuzz;
 mod metadata;
 mod msrv;
+mod sdk;
 mod sources;
 mod steps;
 mod test;
@@ -20,10 +21,12 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                  everything that must pass: unit, integration and documentation tests,
-                        hostile answers of a gigabyte, and each fuzz target for a few seconds
+                        hostile answers of a gigabyte, the official SDKs, and each fuzz target for a
+                        few seconds
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
                         alone, oldest compiler, the architecture's promises
   atlas                 rewrite docs/failure-atlas.md from the table of codes
+  sdk                   install the official SDKs below target/ and run the tests that they are clients of
   fuzz [--seconds N] [TARGET…] [-- ARGUMENT…]
                         run fuzz targets (all, 60 seconds each, unless told otherwise); arguments
                         after `--` go to libFuzzer, such as the file of a crash to run again
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         ("test", []) => test::run(),
         ("ci", []) => ci::run(),
         ("atlas", []) => atlas::run(),
+        ("sdk", []) => sdk::test(),
         ("fuzz", options) => fuzz::run(options),
         _ => {
             eprintln!("{USAGE}");

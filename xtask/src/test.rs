@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Result, fuzz,
+    Result, fuzz, sdk,
     steps::{Steps, cargo, is_ci, passed, root},
 };
 
@@ -28,6 +28,10 @@ pub(crate) fn run() -> Result {
         model("battlement-core", &["--test", "loom_budget"])?;
         model("battlement", &["--no-default-features", "--lib", "line::model"])
     });
+    match sdk::missing() {
+        None => steps.run("official SDKs", sdk::test),
+        Some(why) => steps.not_run("official SDKs", &why),
+    }
     match fuzz::missing() {
         None => steps.run("fuzz targets", || fuzz::all(FUZZ_SMOKE)),
         Some(why) => steps.not_run("fuzz targets", &why),

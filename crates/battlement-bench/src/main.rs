@@ -11,9 +11,11 @@
 mod alloc;
 mod data;
 mod decide;
+mod gateway;
 mod harness;
 mod layers;
 mod limiter;
+mod load;
 mod machine;
 mod read;
 mod report;
@@ -63,6 +65,11 @@ const FAMILIES: &[Family] = &[
         run: request::run,
     },
     Family {
+        name: "gateway",
+        purpose: "the gateway next to a plain reverse proxy: latency, its core, start, memory",
+        run: gateway::run,
+    },
+    Family {
         name: "sim",
         purpose: "the simulated provider: calls in memory, answers over a socket",
         run: sim::run,
@@ -70,7 +77,11 @@ const FAMILIES: &[Family] = &[
 ];
 
 fn main() -> ExitCode {
-    match options(env::args().skip(1)) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if gateway::has_served(&arguments) {
+        return ExitCode::SUCCESS;
+    }
+    match options(arguments.into_iter()) {
         Ok(options) => match bench(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

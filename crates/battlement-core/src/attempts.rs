@@ -181,13 +181,25 @@ impl Ledger {
         now: Instant,
     ) -> Result<Attempt, Refused> {
         self.check(role, tokens)?;
+        Ok(self.enter(role, route, tokens, now))
+    }
+
+    /// Takes account of an attempt that is made already, whether it may be or not: whoever made it left that to
+    /// others, and none of them has.
+    pub fn enter(
+        &mut self,
+        role: Role,
+        route: Option<Arc<str>>,
+        tokens: u64,
+        now: Instant,
+    ) -> Attempt {
         let role = if mem::take(&mut self.resumes) { Role::Continuation } else { role };
         self.begun += 1;
         self.maybe_sent += 1;
         self.running += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         self.trail.begin(self.begun, role, route, tokens, now);
-        Ok(Attempt { number: self.begun, role, reserved: tokens })
+        Attempt { number: self.begun, role, reserved: tokens }
     }
 
     /// Whether [`Ledger::begin`] would agree; changes nothing.
@@ -252,7 +264,7 @@ impl Ledger {
 
     /// How many more attempts there may be.
     pub const fn attempts_left(&self) -> u32 {
-        self.limits.attempts.saturating_sub(self.begun - self.excused)
+        self.limits.attempts.saturating_sub(self.begun.saturating_sub(self.excused))
     }
 
     /// Output of the model went down to the caller: from here on only a continuation may follow.

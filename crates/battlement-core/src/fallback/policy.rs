@@ -58,13 +58,18 @@ pub struct InPlace {
     pub hinted: u32,
     /// How often after an error, an overload or an answer that broke off.
     pub broken: u32,
-    /// The longest wait that is worth staying for.
+    /// The longest wait that is worth staying for, the provider's or in a line of ours.
     pub longest: Duration,
 }
 
 impl InPlace {
     /// Nothing.
     pub const NOT: Self = Self { hinted: 0, broken: 0, longest: Duration::ZERO };
+
+    /// How long to stand in a line of ours on this route: as long as it would be waited for what its provider asks for.
+    pub fn patience(&self) -> Duration {
+        if self.hinted == 0 { Duration::ZERO } else { self.longest }
+    }
 
     /// Whether to stay for another attempt, after so many in place.
     pub fn stays(&self, trouble: Trouble, hint: Option<Duration>, stayed: u32) -> bool {

@@ -6,7 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use battlement_core::{
@@ -214,6 +214,18 @@ impl Attempt {
     /// Where it goes, if there is a choice.
     pub(crate) fn errand(&self) -> Option<&Arc<Errand>> {
         self.0.errand.get()
+    }
+
+    /// How long it may stand in a line of ours, where the call could go to another route instead.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.errand()?.in_place.map(|in_place| in_place.patience())
+    }
+
+    /// Until when it makes sense to wait for a turn, if an answer takes as long as `needed`.
+    pub(crate) fn latest_start(&self, needed: Duration, now: Instant) -> Option<Instant> {
+        let in_time = self.call().deadline().latest_start(needed, now);
+        let in_place = self.patience().and_then(|patience| now.checked_add(patience));
+        in_time.into_iter().chain(in_place).min()
     }
 
     /// Whether both are about the same call.

@@ -93,7 +93,7 @@ impl Gate for ConcurrencyLayer {
         let (call, Handle { lines, adapts }) = (attempt.call(), &self.handle);
         let line = lines.of(call, now);
         let deadline = call.deadline().instant();
-        match line.enter(now, |permits| (deadline, waiter(call, permits, now))) {
+        match line.enter(now, |permits| (deadline, waiter(attempt, permits, now))) {
             Ok(Entered::Now(permit)) => Admitted::Go(Running { line, permit, speaks: !adapts }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine { waiting: Waiting::new(line, seat), adapts: *adapts };

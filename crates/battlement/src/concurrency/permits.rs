@@ -8,7 +8,7 @@ use battlement_core::{
 };
 
 use crate::{
-    call::Call,
+    call::Attempt,
     line::{NotNow, Supply},
 };
 
@@ -48,8 +48,9 @@ impl Supply for Permits {
 
 /// How a call waits: all of them alike, and no longer than leaves the time that an answer takes. Who goes out
 /// with a second left keeps a place from those who can still be answered.
-pub(super) fn waiter(call: &Call, permits: &Permits, now: Instant) -> Waiter {
+pub(super) fn waiter(attempt: &Attempt, permits: &Permits, now: Instant) -> Waiter {
+    let call = attempt.call();
     let takes = permits.limit.usual().unwrap_or_default() * 2;
-    let deadline = call.deadline().latest_start(takes, now);
+    let deadline = attempt.latest_start(takes, now);
     Waiter { class: call.lane(), tenant: call.turn(), cost: 1, deadline }
 }

@@ -66,9 +66,9 @@ impl Guard for Entry {
         let mut ledger = call.ledger();
         let role = if ledger.attempts() == 0 { Role::First } else { Role::Continuation };
         let started = self.started.unwrap_or_else(|| call.started());
-        let begun = ledger.begin(role, None, tokens(call.facts()), started);
-        if let (Ok(begun), Some(verdict)) = (begun, attempt.verdict()) {
-            ledger.settle(begun, ending(verdict), attempt.ended());
+        let entered = ledger.enter(role, None, tokens(call.facts()), started);
+        if let Some(verdict) = attempt.verdict() {
+            ledger.settle(entered, ending(verdict), attempt.ended());
         }
     }
 }

@@ -41,9 +41,9 @@ impl Guard for Lease {
         let role = if ledger.attempts() == 0 { Role::First } else { Role::Fallback };
         let name = self.roster.entries[self.route].route.name.clone();
         let started = self.started.unwrap_or_else(|| call.started());
-        let begun = ledger.begin(role, Some(name), tokens(call.facts()), started);
-        if let (Ok(begun), Some(verdict)) = (begun, attempt.verdict()) {
-            ledger.settle(begun, ending(verdict), attempt.ended());
+        let entered = ledger.enter(role, Some(name), tokens(call.facts()), started);
+        if let Some(verdict) = attempt.verdict() {
+            ledger.settle(entered, ending(verdict), attempt.ended());
         }
     }
 }

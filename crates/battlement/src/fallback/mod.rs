@@ -26,7 +26,8 @@
 //!
 //! Where there is a next route, the retry on this one is impatient: a rate limit whose wait is named and is
 //! short, and one error, are tried [again in place](InPlace), and the last attempt of the call is left for the
-//! route to come. Silence moves on at once. On the last route the retry is as it always is.
+//! route to come. A line of ours (a shut gate, a limit, no place) is stood in for as long as that wait may be, and in a pool of
+//! keys not at all. Silence moves on at once. On the last route the retry is as it always is.
 //!
 //! All routes share the deadline of the call and its account of attempts: three attempts are three, on however many
 //! routes. What was turned away before it was sent takes none. A retry on the route keeps the account; for one without,
@@ -53,9 +54,7 @@
 //! [fewest calls on their way](Choice::LeastLoaded), up to the end of their answers. A [`Handle`] changes order and
 //! weights, and switches routes on and off, while calls are made. No route is asked twice for a call.
 //!
-//! Several keys of one provider are the same thing: [`FallbackLayer::key_pool`]. Give the stack of each a
-//! [`RetryAfterLayer::patience`](crate::retry_after::RetryAfterLayer::patience) of zero, and a key that has to cool
-//! down is passed by at once.
+//! Several keys of one provider are the same thing: [`FallbackLayer::key_pool`].
 //!
 //! # Where in the stack
 //!

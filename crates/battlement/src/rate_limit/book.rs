@@ -84,8 +84,9 @@ impl Supply for Book {
 }
 
 impl Book {
-    /// What a call is expected to cost, and how it waits.
-    pub(super) fn ask(&mut self, call: &Call, now: Instant) -> (Estimate, Waiter) {
+    /// What an attempt is expected to cost, and how it waits.
+    pub(super) fn ask(&mut self, attempt: &Attempt, now: Instant) -> (Estimate, Waiter) {
+        let call = attempt.call();
         let facts = call.facts();
         let (output, max_output) = if facts.operation.generates() {
             let maximum = facts.max_output_tokens.map(|most| most.saturating_mul(facts.choices));
@@ -99,7 +100,7 @@ impl Book {
             class: call.lane(),
             tenant: call.turn(),
             cost: self.cost(&estimate),
-            deadline: call.deadline().latest_start(self.usual * 2, now),
+            deadline: attempt.latest_start(self.usual * 2, now),
         };
         (estimate, waiter)
     }

@@ -93,7 +93,7 @@ impl Gate for RateLimitLayer {
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> Admitted<Self> {
         let call = attempt.call();
         let line = self.limits.lines.of(call, now);
-        match line.enter(now, |book| book.ask(call, now)) {
+        match line.enter(now, |book| book.ask(attempt, now)) {
             Ok(Entered::Now(held)) => Admitted::Go(Reserved { line, held, waited: false, told: 0 }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine(Waiting::new(line, seat));

@@ -105,7 +105,10 @@ impl Gate for RetryAfterLayer {
 
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> gate::Admitted<Self> {
         let call = attempt.call();
-        match self.gates.admit(call, self.patience[call.lane() as usize], now) {
+        let patience = self.patience[call.lane() as usize];
+        // Another route may be quicker.
+        let patience = attempt.patience().map_or(patience, |in_place| patience.min(in_place));
+        match self.gates.admit(call, patience, now) {
             Admitted::Go(ticket) => gate::Admitted::Go(ticket),
             Admitted::Wait(turn) => gate::Admitted::Wait(turn),
             Admitted::Late(error) => gate::Admitted::Reject(error.into()),

@@ -3,6 +3,8 @@
 use super::*;
 use crate::{
     breaker::{BreakerLayer, Config},
+    concurrency::ConcurrencyLayer,
+    rate_limit::{self, RateLimitLayer},
     retry_after::RetryAfterLayer,
 };
 
@@ -104,13 +106,10 @@ async fn by_weight_and_by_load() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_cool_down_by_themselves() {
-    use battlement_core::lanes::Lane;
     // A key that is to wait is passed by at once; the next one is asked.
     let key = |script: &str| {
         let provider = provider(script);
-        let gate = RetryAfterLayer::new(Default::default()).unwrap();
-        let gate = gate.patience(Lane::Interactive, Duration::ZERO);
-        (provider.clone(), stack().retry_after(gate).layer(provider))
+        (provider.clone(), stack().layer(provider))
     };
     let ((a, first), (b, second), (c, third)) = (key("H+"), key("+"), key("+"));
     let layer = FallbackLayer::key_pool(Route::new("a").bearer("1").unwrap())
@@ -134,6 +133,47 @@ async fn keys_cool_down_by_themselves() {
     assert_eq!(calls, [2, 2, 0]);
     assert_eq!(a.arrived()[0].headers["authorization"], "Bearer 1");
     assert_eq!(b.arrived()[0].headers["authorization"], "Bearer 2");
+}
+
+/// Who serves a call and after how many seconds, if the first route would have it stand in line.
+async fn served_after(builder: Builder<Full<Bytes>>, first: Stack) -> (String, u64) {
+    let layer = builder.route("b", stack().layer(provider("+"))).build().unwrap();
+    let start = Instant::now();
+    let response = layer.layer(first.layer(provider("+"))).oneshot(request()).await.unwrap();
+    let served = response.extensions().get::<Served>().unwrap().route().to_owned();
+    (served, start.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_stands_in_line_for_long_where_there_is_another_route() {
+    let chain = || FallbackLayer::builder("a");
+    let pool = || FallbackLayer::key_pool("a");
+    let shut = |seconds: u64| {
+        let gate = RetryAfterLayer::new(Default::default()).unwrap();
+        let key =
+            crate::call::Key { name: Some("gpt-5-mini".into()), ..crate::call::Key::new(OpenAi) };
+        gate.gates().shut(&key, Duration::from_secs(seconds));
+        stack().retry_after(gate)
+    };
+    assert_eq!(served_after(chain(), shut(3)).await, ("a".to_owned(), 3));
+    assert_eq!(served_after(chain(), shut(7)).await, ("b".to_owned(), 0));
+    assert_eq!(served_after(pool(), shut(3)).await, ("b".to_owned(), 0));
+
+    // The only place is taken for ever.
+    let places = ConcurrencyLayer::new(1).unwrap();
+    let busy = stack().concurrency(places.clone());
+    let hanging = Answer::streaming(vec![Piece::Bytes(delta("Hi")), Piece::Hang]);
+    let held = busy.clone().layer(Provider::new([hanging])).oneshot(request()).await.unwrap();
+    assert_eq!(served_after(chain(), busy.clone()).await, ("b".to_owned(), 5));
+    assert_eq!(served_after(pool(), busy).await, ("b".to_owned(), 0));
+    drop(held);
+
+    // The only request of this minute is spent.
+    let limits = rate_limit::Config::new(OpenAi).requests_per_minute(1);
+    let spent = stack().rate_limit(RateLimitLayer::new(limits).unwrap());
+    text(spent.clone().layer(provider("+")).oneshot(request()).await.unwrap()).await.unwrap();
+    assert_eq!(served_after(chain(), spent.clone()).await, ("b".to_owned(), 0));
+    assert_eq!(served_after(pool(), spent).await, ("b".to_owned(), 0));
 }
 
 #[tokio::test(start_paused = true)]
