@@ -257,6 +257,8 @@ impl Splicer {
 
     /// Holds an event back: the first round's as it came, of which the caller knows.
     fn hold(&mut self, raw: &[u8]) -> bool {
+        // An LF that is late is not known of, so that one that is not counts as little.
+        let raw = if raw.ends_with(b"\r\n") { &raw[..raw.len() - 1] } else { raw };
         if !self.is_first && self.round.held.len() + raw.len() <= self.most_held() {
             self.round.held.extend_from_slice(raw);
         }
