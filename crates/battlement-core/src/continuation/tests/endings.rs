@@ -127,3 +127,15 @@ fn an_error_in_the_stream_is_its_end() {
     assert!(splicer.can_go_on());
     assert_eq!(splicer.close(), Close::Ended(error.into()));
 }
+
+#[test]
+fn a_line_feed_that_is_late_changes_nothing_of_an_end() {
+    let close = |lengths: &[usize]| {
+        let (mut splicer, _) = begin(Dialect::OpenAiChat, false);
+        splicer.go_on(Overlap::Blanks);
+        let round = stream(Dialect::OpenAiChat, "b", &["a"], false).replace('\n', "\r\n");
+        feed(&mut splicer, round.as_bytes(), lengths);
+        splicer.close()
+    };
+    assert_eq!(close(&[]), close(&[1]));
+}
