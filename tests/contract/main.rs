@@ -258,6 +258,7 @@ contracts! {
     deadline: battlement::deadline::DeadlineLayer::new();
     preflight: battlement::preflight::PreflightLayer::new();
     context: battlement::context::ContextLayer::new();
+    continuation: battlement::continuation::ContinuationLayer::new().cuts();
     retry: battlement::retry::RetryLayer::new();
     retry_after: battlement::retry_after::RetryAfterLayer::new(Default::default()).unwrap();
     rate_limit: battlement::rate_limit::RateLimitLayer::new(

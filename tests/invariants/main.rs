@@ -10,7 +10,7 @@ use std::{
 };
 
 /// The families of invariants.
-const FAMILIES: &str = "grblcthaqfs";
+const FAMILIES: &str = "grblcthaqfsk";
 
 /// Where tests live.
 const FOLDERS: [&str; 2] = ["crates", "tests"];

@@ -5,6 +5,7 @@
 //! there; and when. It is played three times with the same expectation: over HTTP/1.1 and HTTP/2 on a socket, and in
 //! memory, where the clock is paused and every instant is exact.
 
+mod continued;
 mod endings;
 mod failures;
 mod flapping;

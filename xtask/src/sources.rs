@@ -26,7 +26,7 @@ const FIELDS: [&str; 14] = [
 ];
 
 /// Where in battlement-core they belong.
-const FIELDS_AT_HOME: [&str; 5] = ["dialect", "hint", "repair", "request", "write"];
+const FIELDS_AT_HOME: [&str; 6] = ["continuation", "dialect", "hint", "repair", "request", "write"];
 
 pub(crate) fn check() -> Result {
     let mut wrong = Vec::new();

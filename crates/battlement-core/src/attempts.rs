@@ -56,6 +56,7 @@ pub use limits::{InvalidLimits, Limits, MOST_ATTEMPTS};
 pub use trail::{Role, Step, TRAIL};
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -76,6 +77,8 @@ pub struct Ledger {
     maybe_sent: u32,
     running: u32,
     committed: bool,
+    /// A continuation begins with the next attempt.
+    resumes: bool,
     waited: Duration,
     spent: u64,
     reserved: u64,
@@ -87,10 +90,16 @@ pub struct Ledger {
 #[derive(Debug)]
 pub struct Attempt {
     number: u32,
+    role: Role,
     reserved: u64,
 }
 
 impl Attempt {
+    /// As what it was entered.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     /// Which attempt of the call it is, from one.
     pub const fn number(&self) -> u32 {
         self.number
@@ -158,6 +167,7 @@ impl Ledger {
             maybe_sent: 0,
             running: 0,
             committed: false,
+            resumes: false,
             waited: Duration::ZERO,
             spent: 0,
             reserved: 0,
@@ -186,12 +196,13 @@ impl Ledger {
         tokens: u64,
         now: Instant,
     ) -> Attempt {
+        let role = if mem::take(&mut self.resumes) { Role::Continuation } else { role };
         self.begun += 1;
         self.maybe_sent += 1;
         self.running += 1;
         self.reserved = self.reserved.saturating_add(tokens);
         self.trail.begin(self.begun, role, route, tokens, now);
-        Attempt { number: self.begun, reserved: tokens }
+        Attempt { number: self.begun, role, reserved: tokens }
     }
 
     /// Whether [`Ledger::begin`] would agree; changes nothing.
@@ -282,6 +293,15 @@ impl Ledger {
     /// delivered after all, and the call may be tried again.
     pub fn take_back(&mut self) {
         self.committed = false;
+    }
+
+    /// A continuation begins, which builds on what went down: the next attempt is entered as one, whatever it is called. Until
+    /// it has output of its own it may be made again, elsewhere or a second time, like any other.
+    ///
+    /// Only for whoever sees to it that the output of the next attempt is not taken for the beginning of another answer.
+    pub fn resume(&mut self) {
+        self.committed = false;
+        self.resumes = true;
     }
 
     /// Whether output went down.

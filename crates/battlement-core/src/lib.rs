@@ -14,6 +14,7 @@ pub mod budget;
 mod by_hash;
 mod code;
 pub mod context;
+pub mod continuation;
 pub mod cooldown;
 pub mod deadline;
 pub mod degrade;

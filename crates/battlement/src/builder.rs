@@ -78,10 +78,10 @@ use tower_layer::Stack as Stacked;
 
 use crate::{
     breaker::BreakerLayer, call::CallLayer, concurrency::ConcurrencyLayer, context::ContextLayer,
-    deadline::DeadlineLayer, degrade::DegradeLayer, fallback::FallbackLayer, finish::FinishLayer,
-    hedge::HedgeLayer, observe::ObserveLayer, preflight::PreflightLayer,
-    rate_limit::RateLimitLayer, retry::RetryLayer, retry_after::RetryAfterLayer, stack::Stack,
-    timeout::TimeoutLayer,
+    continuation::ContinuationLayer, deadline::DeadlineLayer, degrade::DegradeLayer,
+    fallback::FallbackLayer, finish::FinishLayer, hedge::HedgeLayer, observe::ObserveLayer,
+    preflight::PreflightLayer, rate_limit::RateLimitLayer, retry::RetryLayer,
+    retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -117,6 +117,14 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self,
         layer: FallbackLayer<B>,
     ) -> ServiceBuilder<Stacked<FallbackLayer<B>, L>> {
+        self.over(layer)
+    }
+
+    /// Asks for the rest of answers that stop or break off; see [`continuation`](crate::continuation).
+    fn llm_continuation(
+        self,
+        layer: ContinuationLayer,
+    ) -> ServiceBuilder<Stacked<ContinuationLayer, L>> {
         self.over(layer)
     }
 
@@ -238,6 +246,7 @@ mod tests {
         let service = ServiceBuilder::new()
             .llm_call(CallLayer::new().observer(observer.clone()))
             .llm_degrade(DegradeLayer::new())
+            .llm_continuation(ContinuationLayer::new())
             .llm_deadline()
             .llm_preflight(PreflightLayer::new())
             .llm_context(ContextLayer::new())

@@ -88,6 +88,7 @@ macro_rules! ours {
 ours! {
     crate::breaker::Rejected,
     crate::context::TooLong,
+    crate::continuation::Diverged,
     crate::preflight::Refused,
     NoRoute,
     crate::call::Unreadable,

@@ -24,6 +24,7 @@ use http::StatusCode;
 use crate::{
     call::{Call, Misordered},
     context::Dropped,
+    continuation::{Cause, Way},
     fallback::{Served, Why},
     preflight::Finding,
     source::Source,
@@ -169,6 +170,15 @@ pub enum Event<'a> {
     Served {
         /// Which, and why.
         served: &'a Served,
+    },
+    /// A further round of an answer that has stopped or broken off has begun to come.
+    Continued {
+        /// Which, from one.
+        round: u32,
+        /// How the rest was asked for.
+        way: Way,
+        /// Why there was a rest.
+        cause: Cause,
     },
     /// The provider asked for a wait: nobody goes out before this.
     Cooling {

@@ -110,6 +110,11 @@ where
         }
     }
 
+    /// Whether what was read last is an error, which is still here.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(&self.rest, Rest::End(Some(_)))
+    }
+
     /// Lets go of a body that is whole, and of the connection that it may hold.
     pub(crate) fn release(&mut self) {
         if self.is_whole() {

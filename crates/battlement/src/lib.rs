@@ -71,7 +71,7 @@
 //! answer  ◀─ the same way back, frame by frame; at its end everyone is told what it meant
 //! ```
 //!
-//! All of it is one route. [`fallback`] goes over several, each a stack of its own. [`hedge`], which is not in the stack, goes between
+//! All of it is one route. [`fallback`] goes over several, each a stack of its own, and [`continuation`] around both. [`hedge`], which is not in the stack, goes between
 //! `retry` and each attempt.
 //!
 //! # Which layer when
@@ -91,6 +91,7 @@
 //! | an answer is not what its schema asks for | `repair` |
 //! | everything has failed, and less than an answer is better than an error | [`degrade`] |
 //! | a conversation has become longer than the model's window | [`context`] |
+//! | an answer stops at its limit or breaks off, and the rest could be asked for | [`continuation`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
@@ -147,6 +148,7 @@ pub mod builder;
 pub mod call;
 pub mod concurrency;
 pub mod context;
+pub mod continuation;
 pub mod deadline;
 pub mod degrade;
 pub mod error;

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod mutate;
 pub mod oracle;
 pub mod requests;
+pub mod rounds;
 pub mod script;
 
 use battlement_core::{Dialect, End, Provider};

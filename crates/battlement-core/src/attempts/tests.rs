@@ -327,3 +327,19 @@ fn what_was_held_back_may_be_tried_again() {
     ledger.take_back();
     assert_eq!(ledger.check(Role::Repair, 0), Ok(()));
 }
+
+#[test]
+fn what_builds_on_output_may_be_tried_again_until_it_has_some_of_its_own() {
+    let now = start();
+    let mut ledger = Ledger::new(Limits::new(4).unwrap());
+    let _first = ledger.begin(Role::First, None, 0, now).unwrap();
+    ledger.commit();
+    assert_eq!(ledger.check(Role::Retry, 0), Err(Refused::Committed));
+    ledger.resume();
+    let second = ledger.begin(Role::Retry, None, 0, now).unwrap();
+    assert_eq!(second.role(), Role::Continuation, "whatever it is called");
+    let third = ledger.begin(Role::Retry, None, 0, now).unwrap();
+    assert_eq!(third.role(), Role::Retry);
+    ledger.commit();
+    assert_eq!(ledger.check(Role::Fallback, 0), Err(Refused::Committed));
+}

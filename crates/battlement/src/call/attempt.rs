@@ -37,6 +37,8 @@ struct State {
     passed: AtomicU32,
     /// Whether it is in the ledger of its call.
     counted: AtomicBool,
+    /// Whether it consists of several, each of which tells what happens to it.
+    whole: AtomicBool,
     /// Whether somebody further out may send another one beside it.
     raced: AtomicBool,
     /// Whether a layer has held it back for a time.
@@ -126,6 +128,7 @@ impl Attempt {
             observed: AtomicBool::new(false),
             passed: AtomicU32::new(passed.0),
             counted: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
             raced: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
             spare: OnceLock::new(),
@@ -166,6 +169,32 @@ impl Attempt {
         }
         let _over = self.0.ending.set((Ending::As(next.clone()), now()));
         next
+    }
+
+    /// One of several at the same call that together are this one: rounds of which one answer is made.
+    ///
+    /// Each has an end of its own, which is told, and its own place in the account; what becomes of the whole is for those further
+    /// out to know.
+    pub(crate) fn part(&self, call: Call) -> Self {
+        let part = self.at_call(call);
+        let was_counted = self.0.counted.swap(true, Ordering::AcqRel);
+        let is_first = !self.0.whole.swap(true, Ordering::Relaxed);
+        part.0.counted.store(is_first && was_counted, Ordering::Release);
+        part.0.raced.store(self.0.raced.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Some(headroom) = self.spare() {
+            part.make_spare(headroom);
+        }
+        if let Some(errand) = self.errand() {
+            part.send(errand.clone());
+        }
+        part
+    }
+
+    /// Tells whoever watches what happens to it, unless those tell that it consists of.
+    pub(crate) fn report(&self, event: &Event<'_>) {
+        if !self.0.whole.load(Ordering::Relaxed) {
+            self.call().report(event);
+        }
     }
 
     /// What it goes on as; itself, if it does not.
@@ -399,7 +428,7 @@ impl Attempt {
         let before = self.progress();
         self.advance(u64::from(signals.bits()) | if news { NEWS } else { 0 });
         if signals.contains(Signals::OUTPUT) && !before.has_output() {
-            self.call().report(&Event::FirstOutput);
+            self.report(&Event::FirstOutput);
         }
     }
 
@@ -445,7 +474,7 @@ impl Attempt {
         }
         if this.0.ending.set((Ending::Verdict(verdict), now())).is_ok() {
             if let Some(verdict) = this.verdict() {
-                this.call().report(&Event::Ended { verdict });
+                this.report(&Event::Ended { verdict });
             }
         }
     }
@@ -455,7 +484,7 @@ impl Attempt {
         let code = if code == Code::Abandoned { self.abandoned() } else { code };
         let this = self.latest();
         if this.0.ending.set((Ending::Unsent(code), now())).is_ok() {
-            this.call().report(&Event::Rejected { code });
+            this.report(&Event::Rejected { code });
         }
     }
 
@@ -491,7 +520,7 @@ impl Attempt {
         if self.is_over() {
             return;
         }
-        self.call().report(&Event::Overdue { clock });
+        self.report(&Event::Overdue { clock });
         self.conclude(|| {
             let mut verdict = Verdict::no_answer(NoAnswer::Overdue(clock));
             verdict.has_output = self.has_output();

@@ -20,7 +20,7 @@ pub enum Place {
     SingleFlight,
     /// `repair`, with the feature `json-schema`
     Repair,
-    /// `continuation`
+    /// [`continuation`](crate::continuation)
     Continuation,
     /// [`fallback`](crate::fallback)
     Fallback,
@@ -176,6 +176,31 @@ const WRONG: &[(Place, Place, &str)] = &[
         "an answer that is not passed on does not go to the next route",
     ),
     (Place::Preflight, Place::Fallback, "a request is refused that a route would have changed"),
+    (
+        Place::Fallback,
+        Place::Continuation,
+        "what breaks off on one route is not finished by another",
+    ),
+    (Place::Context, Place::Continuation, "what a further round adds is not made to fit"),
+    (Place::Retry, Place::Continuation, "what is tried again is all rounds, and not one of them"),
+    (Place::Hedge, Place::Continuation, "each of two attempts is continued by itself"),
+    (
+        Place::RetryAfter,
+        Place::Continuation,
+        "further rounds go out before the provider's wait is over",
+    ),
+    (Place::RateLimit, Place::Continuation, "further rounds are not counted against the limits"),
+    (
+        Place::Breaker,
+        Place::Continuation,
+        "further rounds go out while it is open, and do not count",
+    ),
+    (Place::Timeout, Place::Continuation, "the limits of one attempt run over all rounds"),
+    (
+        Place::Finish,
+        Place::Continuation,
+        "an answer that is not passed on has been continued in vain",
+    ),
     (Place::RateLimit, Place::Preflight, "what is refused has waited for its turn"),
     (Place::Concurrency, Place::Preflight, "what is refused has waited for its turn"),
     (Place::RetryAfter, Place::Preflight, "what is refused has waited for its turn"),

@@ -103,7 +103,9 @@ fn enter(
             (_, Some(_)) => Role::Fallback,
             (_, None) => Role::Retry,
         });
-        (ledger.begin(role, route, tokens(call.facts()), started)?, role)
+        let running = ledger.begin(role, route, tokens(call.facts()), started)?;
+        let role = running.role();
+        (running, role)
     };
     call.report(&Event::Attempt { number: running.number(), role });
     Ok(running)

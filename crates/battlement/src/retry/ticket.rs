@@ -52,7 +52,9 @@ impl Ticket {
         let (running, role) = {
             let mut ledger = call.ledger();
             let role = if ledger.attempts() == 0 { Role::First } else { role };
-            (ledger.begin(role, route, tokens, started)?, role)
+            let running = ledger.begin(role, route, tokens, started)?;
+            let role = running.role();
+            (running, role)
         };
         call.report(&Event::Attempt { number: running.number(), role });
         let policy = policy.clone();

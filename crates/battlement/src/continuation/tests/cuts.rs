@@ -1,0 +1,145 @@
+//! Streams that break off.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_off_does_so_unless_told_otherwise() {
+    let case = Case::new([cut(&["Once"])]);
+    let came = case.call(asked(&stream_body())).await;
+    came.tells(&["ended stream_cut"]);
+    assert_eq!(came.error().code(), Code::Disconnected);
+    assert_eq!(case.bodies().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_cut_is_asked_for() {
+    let case = Case::new([cut(&["Once", " upon"]), stream(&[" a", " time"], "stop")])
+        .with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon", " a", " time"], "stop", 1));
+    came.tells(&["ended stream_cut", "continued 1 prefill cut", "ended complete"]);
+    let second = &case.bodies()[1];
+    assert!(second.ends_with(&begun("Once upon")), "{second}");
+    assert!(second.contains(r#""max_tokens":4"#), "less what was generated: {second}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_is_begun_again_where_nobody_goes_on() {
+    let case = Case::new([cut(&["Once", " upon"]), stream(&["Once u", "pon a", " time"], "stop")])
+        .with(ContinuationLayer::cuts);
+    let came = case.call(asked_openai(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon", " a", " time"], "stop", 1));
+    came.tells(&["ended stream_cut", "continued 1 restart cut", "ended complete"]);
+    assert_eq!(case.bodies(), [stream_body(), stream_body()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_differs_is_an_error() {
+    let case =
+        Case::new([cut(&["Once", " upon"]), stream(&["Once there", " was"], "stop").then_hang()])
+            .with(ContinuationLayer::cuts);
+    let came = case.call(asked_openai(&stream_body())).await;
+    let error = came.body.unwrap_err();
+    let diverged = error.downcast_ref::<Diverged>().unwrap();
+    assert_eq!((diverged.from.at, diverged.from.delivered), (5, 9));
+    assert_eq!(Error::from(error).code(), Code::StreamCut);
+    assert_eq!(case.provider.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefill_that_is_refused_is_a_restart() {
+    let case = Case::new([
+        cut(&["Once"]),
+        Answer::error(400, "invalid_request_error"),
+        stream(&["Once", " upon"], "stop"),
+    ])
+    .with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon"], "stop", 1));
+    assert_eq!(case.bodies().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_in_the_middle_is_a_cut_if_it_may_pass() {
+    let error = |kind: &str| {
+        format!(
+            "data: {{\"error\":{{\"type\":\"{kind}\",\"code\":\"{kind}\",\"message\":\"no\"}}}}\n\n"
+        )
+    };
+    let broken =
+        |kind: &str| Answer::streaming([delta("Once"), error(kind)].map(Piece::Bytes).to_vec());
+    let case = Case::new([broken("server_error"), stream(&[" upon"], "stop")])
+        .with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon"], "stop", 1));
+    let case = Case::new([broken("invalid_api_key")]).with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), delta("Once") + &error("invalid_api_key"));
+    assert_eq!(case.bodies().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_before_any_text_is_not_for_this_layer() {
+    let case = Case::new([cut(&[])]).with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert!(came.body.is_err());
+    assert_eq!(case.bodies().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_no_round_helps_the_first_error_is_told() {
+    let case =
+        Case::new([cut(&["Once"]), Answer::error(503, "overloaded")]).with(ContinuationLayer::cuts);
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.error().code(), Code::Disconnected);
+}
+
+fn routes(
+    first: &Provider,
+    second: &Provider,
+    host: &'static str,
+) -> impl tower::Service<
+    Request<Full<Bytes>>,
+    Response = Response<
+        impl http_body::Body<Data = Bytes, Error = BoxError> + Send + Unpin + use<>,
+    >,
+    Error = BoxError,
+    Future: Send,
+> + Clone
++ Send
++ use<> {
+    let route = Route::new("second").base(host).unwrap();
+    let fallback = FallbackLayer::builder("first").route(route, second.clone()).build().unwrap();
+    fallback.layer(first.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_at_one_provider_is_finished_by_another() {
+    let first = Provider::new([cut(&["Once"]), Answer::error(503, "overloaded")]);
+    let second = Provider::new([stream(&["Once", " upon"], "stop")]);
+    let (call, told) = log();
+    let service = ServiceBuilder::new()
+        .layer(call)
+        .layer(ContinuationLayer::new().on_cut([Way::Restart]))
+        .service(routes(&first, &second, "https://api.openai.com"));
+    let came = came(service.oneshot(asked(&stream_body())).await, &told).await;
+    assert_eq!(came.text(), whole(&["Once", " upon"], "stop", 1));
+    assert_eq!((first.arrived().len(), second.arrived().len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_prefilled_is_not_taken_from_somebody_who_answers_anew() {
+    let first = Provider::new([cut(&["Once"]), Answer::error(503, "overloaded")]);
+    let second =
+        Provider::new([stream(&["A new answer"], "stop"), stream(&["Once", " upon"], "stop")]);
+    let (call, told) = log();
+    let service = ServiceBuilder::new()
+        .layer(call)
+        .layer(ContinuationLayer::new().cuts())
+        .service(routes(&first, &second, "https://api.openai.com"));
+    let mut request = asked(&stream_body());
+    request.extensions_mut().insert(Options::default().attempts(8));
+    let came = came(service.oneshot(request).await, &told).await;
+    assert!(came.told.contains(&"continued 1 restart cut".into()), "{:?}", came.told);
+    assert_eq!(second.alive(), 0);
+}
