@@ -438,6 +438,15 @@ impl Attempt {
         }
     }
 
+    /// It ends as another one at the same call that was made in its stead, if it has not ended. Whoever watches was told of that
+    /// one.
+    #[cfg(feature = "cache")]
+    pub(crate) fn ends_as(&self, other: &Self) {
+        if !self.is_past() && !Arc::ptr_eq(&self.0, &other.0) {
+            let _over = self.0.ending.set((Ending::As(other.clone()), now()));
+        }
+    }
+
     /// The request does not leave, for this reason.
     pub(crate) fn turn_away(&self, code: Code) {
         let code = if code == Code::Abandoned { self.abandoned() } else { code };
