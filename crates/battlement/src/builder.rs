@@ -97,6 +97,24 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self.over(layer)
     }
 
+    /// Keeps answers, and gives them to those who ask the same; see [`cache`](crate::cache).
+    #[cfg(feature = "cache")]
+    fn llm_cache(
+        self,
+        layer: crate::cache::CacheLayer,
+    ) -> ServiceBuilder<Stacked<crate::cache::CacheLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Lets those who ask the same at the same time share one call; see [`single_flight`](crate::single_flight).
+    #[cfg(feature = "cache")]
+    fn llm_single_flight(
+        self,
+        layer: crate::single_flight::SingleFlightLayer,
+    ) -> ServiceBuilder<Stacked<crate::single_flight::SingleFlightLayer, L>> {
+        self.over(layer)
+    }
+
     /// Goes elsewhere when what is below cannot serve a call; see [`fallback`](crate::fallback).
     fn llm_fallback<B>(
         self,
@@ -220,8 +238,12 @@ mod tests {
         let limits = rate_limit::Config::told_by(battlement_core::Provider::OpenAi);
         let limits = RateLimitLayer::new(limits).unwrap();
         let provider = Provider::new([Answer::ok()]);
-        let service = ServiceBuilder::new()
-            .llm_call(CallLayer::new().observer(observer.clone()))
+        let service = ServiceBuilder::new().llm_call(CallLayer::new().observer(observer.clone()));
+        #[cfg(feature = "cache")]
+        let service = service
+            .llm_cache(crate::cache::CacheLayer::new().any_temperature())
+            .llm_single_flight(crate::single_flight::SingleFlightLayer::new().any_temperature());
+        let service = service
             .llm_deadline()
             .llm_preflight(PreflightLayer::new())
             .llm_context(ContextLayer::new())

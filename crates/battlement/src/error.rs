@@ -96,6 +96,7 @@ ours! {
     crate::timeout::Elapsed,
     crate::concurrency::Rejected,
     crate::rate_limit::Rejected,
+    crate::lost::Lost,
 }
 
 impl crate::call::Unreadable {
@@ -253,6 +254,7 @@ impl ErrorKind {
             | Code::QueueFull
             | Code::ConcurrencyReached
             | Code::AttemptsUsed
+            | Code::JoinLost
             | Code::NoRoute => Self::Unavailable,
             Code::Truncated
             | Code::ContextWindow

@@ -90,6 +90,8 @@
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
 //! | a conversation has become longer than the model's window | [`context`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
+//! | the same is asked again, and costs the same again; or there is an outage, and an answer of an hour ago would do | `cache` |
+//! | many ask the same at once | `single_flight` |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
@@ -119,6 +121,7 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `gzip`, `br`, `zstd` | reads answers in that encoding | `gzip` |
+//! | `cache` | modules `cache` and `single_flight` | |
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
@@ -130,7 +133,10 @@ mod clock;
 mod drive;
 mod hold;
 mod line;
+mod lost;
 mod replay;
+#[cfg(feature = "cache")]
+mod sameness;
 mod seed;
 mod source;
 #[cfg(test)]
@@ -142,6 +148,8 @@ pub mod axum;
 pub mod breaker;
 #[cfg(feature = "util")]
 pub mod builder;
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod call;
 pub mod concurrency;
 pub mod context;
@@ -159,6 +167,8 @@ pub mod rate_limit;
 pub mod reqwest;
 pub mod retry;
 pub mod retry_after;
+#[cfg(feature = "cache")]
+pub mod single_flight;
 pub mod stack;
 pub mod timeout;
 
@@ -166,4 +176,4 @@ pub use battlement_core as core;
 #[doc(inline)]
 pub use error::{BoxError, Error, ErrorKind};
 #[doc(inline)]
-pub use source::Source;
+pub use source::{Hit, Source};

@@ -366,6 +366,12 @@ impl Attempt {
         self.spare().is_some()
     }
 
+    /// It shows what another one has shown that is made in its stead. Whoever watches was told of that one.
+    #[cfg(feature = "cache")]
+    pub(crate) fn shows(&self, other: &Self) {
+        self.0.progress.store(other.progress().0, Ordering::Release);
+    }
+
     /// There is a head. Only whoever has claimed the reading says so.
     pub(crate) fn head(&self) {
         self.advance(HEAD);

@@ -61,9 +61,9 @@ mod tests;
 pub use attempt::Attempt;
 pub(crate) use attempt::{Errand, Progress};
 pub use credential::Credential;
-pub(crate) use credential::{forget, is_credential};
 #[cfg(feature = "cache")]
 pub(crate) use credential::account;
+pub(crate) use credential::{forget, is_credential};
 pub use key::Key;
 pub(crate) use key::{ByKey, KeyOf};
 pub use layer::{CallLayer, Reads, ResponseFuture};
