@@ -70,10 +70,10 @@ impl<'a> Explanation<'a> {
 
 /// Every error type of our layers, in one list.
 macro_rules! ours {
-    ($($kind:ty),+ $(,)?) => {
+    ($($(#[$feature:meta])? $kind:ty),+ $(,)?) => {
         /// What the error says about itself, if it is of our layers.
         fn explain_one<'a>(error: &'a (dyn error::Error + 'static)) -> Option<Explanation<'a>> {
-            $(if let Some(error) = error.downcast_ref::<$kind>() {
+            $($(#[$feature])? if let Some(error) = error.downcast_ref::<$kind>() {
                 return Some(error.explain());
             })+
             None
@@ -96,7 +96,8 @@ ours! {
     crate::timeout::Elapsed,
     crate::concurrency::Rejected,
     crate::rate_limit::Rejected,
-    crate::lost::Lost,
+    #[cfg(feature = "cache")]
+    crate::single_flight::Lost,
 }
 
 impl crate::call::Unreadable {

@@ -133,7 +133,6 @@ mod clock;
 mod drive;
 mod hold;
 mod line;
-mod lost;
 mod replay;
 #[cfg(feature = "cache")]
 mod sameness;

@@ -14,9 +14,9 @@ pub enum Place {
     Call,
     /// `degrade`
     Degrade,
-    /// [`cache`](crate::cache), with the feature of that name
+    /// `cache`, with the feature of that name
     Cache,
-    /// [`single_flight`](crate::single_flight), with the feature `cache`
+    /// `single_flight`, with the feature `cache`
     SingleFlight,
     /// `repair`
     Repair,

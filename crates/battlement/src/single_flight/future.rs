@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{
     Body,
-    error::Shared,
+    error::{Lost, Shared},
     flight::{Head, Missed, Seat},
     layer::{Booked, Policy, take_part},
 };
@@ -27,7 +27,6 @@ use crate::{
     deadline::{Exceeded, Timer},
     error::{BoxError, explain},
     events::Event,
-    lost::Lost,
     observe::Attempted,
 };
 

@@ -86,8 +86,6 @@ mod tests;
 mod upstream;
 
 pub use body::Body;
-pub use error::Shared;
+pub use error::{Lost, Shared};
 pub use future::ResponseFuture;
 pub use layer::{SingleFlight, SingleFlightLayer};
-
-pub use crate::lost::Lost;
