@@ -183,8 +183,8 @@ fn contender_for<'a>(
     service: impl Calls + 'a,
 ) -> Scenario<'a, ()> {
     let service = RefCell::new(service);
-    let run = move |()| call(&mut *service.borrow_mut(), ask_fixed());
-    scenario.contender(name, role, &LONG_BYTES, run)
+    scenario
+        .contender(name, role, &LONG_BYTES, move |()| call(&mut *service.borrow_mut(), ask_fixed()))
 }
 
 /// A layer over what is read in any case.

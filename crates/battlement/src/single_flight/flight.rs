@@ -69,7 +69,7 @@ struct State {
     held: usize,
     ending: Option<Ending>,
     readers: SmallVec<[Option<Reader>; 2]>,
-    /// Whether all of the answer is there so far, and more of it is to come.
+    /// Nobody joins any longer: it is over, or its beginning is gone, or nobody was left.
     is_closed: bool,
     /// Somebody has found `upstream` taken.
     missed: bool,
@@ -133,7 +133,7 @@ impl Flight {
     }
 
     /// What is held takes so many bytes, in so many frames.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn held(&self) -> (usize, usize) {
         let state = lock(&self.state);
         (state.held, state.frames.len())
@@ -171,14 +171,10 @@ impl Flight {
         };
         let Some(below) = &mut *upstream else { return lock(&self.state).ending.is_some() };
         let waker = Waker::from(self.clone());
-        let mut crash = Crash { flight: self, below: Some(below.as_mut()) };
-        let polled = crash.below.as_mut().map(|below| {
-            let polled = below.as_mut().poll(&mut Context::from_waker(&waker));
-            (polled, below.is_over())
-        });
-        crash.below = None;
-        drop(crash);
-        let Some((polled, is_over)) = polled else { return false };
+        let crash = Crash(self);
+        let polled = below.as_mut().poll(&mut Context::from_waker(&waker));
+        let is_over = below.is_over();
+        mem::forget(crash);
         let (news, wakers, gone) = {
             let mut state = lock(&self.state);
             let news = polled.is_ready();
@@ -205,17 +201,12 @@ impl Flight {
     }
 }
 
-/// What is below is dropped by a panic in it, and everybody learns of that.
-struct Crash<'a, 'b> {
-    flight: &'a Flight,
-    below: Option<Pin<&'b mut dyn Upstream>>,
-}
+/// Dropped by a panic below, of which everybody learns.
+struct Crash<'a>(&'a Flight);
 
-impl Drop for Crash<'_, '_> {
+impl Drop for Crash<'_> {
     fn drop(&mut self) {
-        if self.below.is_some() {
-            self.flight.crash();
-        }
+        self.0.crash();
     }
 }
 

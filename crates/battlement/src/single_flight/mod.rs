@@ -32,7 +32,7 @@
 //!
 //! # What happens to a streamed answer
 //!
-//! It goes to all as it comes. Slices are shared, and not copied.
+//! It goes to all as it comes. Slices are shared, and not copied; for each frame, a reader takes a lock for a few instructions.
 //!
 //! # Example
 //!
