@@ -66,7 +66,7 @@ async fn main() -> Result<(), BoxError> {
     };
 
     let (one, other) = tokio::try_join!(ask("acme"), ask("acme"))?;
-    println!("two ask at once, of {} calls: {}", provider.requests(), one.1);
+    println!("two ask at once: {} call, {}", provider.requests(), one.1);
     assert_eq!((provider.requests(), one.3 == other.3), (1, true));
     println!("{} tokens are paid", paid.load(Ordering::Relaxed));
     assert_eq!(paid.load(Ordering::Relaxed), 17);
