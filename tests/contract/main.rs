@@ -243,6 +243,12 @@ fn g4_settings_out_of_range_are_errors_when_a_layer_is_made() {
 contracts! {
     call: battlement::call::CallLayer::new();
     observe: battlement::observe::ObserveLayer::new();
+    cache: battlement::cache::CacheLayer::new();
+    single_flight: battlement::single_flight::SingleFlightLayer::new().any_temperature();
+    cache_over_single_flight: tower::layer::util::Stack::new(
+        battlement::single_flight::SingleFlightLayer::new().any_temperature(),
+        battlement::cache::CacheLayer::new().any_temperature().time_to_live(Duration::ZERO),
+    );
     hedge: battlement::hedge::HedgeLayer::new(Default::default()).unwrap();
     fallback: battlement::fallback::FallbackLayer::builder("first")
         .route("second", Unready::Failing)

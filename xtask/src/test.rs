@@ -26,7 +26,9 @@ pub(crate) fn run() -> Result {
     // other flags would throw away what the tests above have built.
     steps.run("models of threads", || {
         model("battlement-core", &["--test", "loom_budget"])?;
-        model("battlement", &["--no-default-features", "--lib", "line::model"])
+        model("battlement", &["--no-default-features", "--lib", "line::model"])?;
+        let flights = ["--no-default-features", "--features", "cache", "--lib", "flight::model"];
+        model("battlement", &flights)
     });
     match sdk::missing() {
         None => steps.run("official SDKs", sdk::test),

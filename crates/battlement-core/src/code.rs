@@ -292,6 +292,11 @@ table! {
     AnswerTooLong "llm.local.answer_too_long", Caller, "finish",
         "The answer was to be held until its end, and became longer than may be held.",
         "Raise the bound set in `finish`, lower the output budget, or let answers pass from their first output on.";
+    JoinLost "llm.local.join_lost", Caller, "none: returned to the caller",
+        "The call had joined one that was on its way for another caller, and could not follow it to its end: it was read too \
+         slowly, or the service below has panicked.",
+        "Read answers as they come, or raise how much `single_flight` holds. Look for a panic in the logs at that time. The call \
+         may be made again.";
     Abandoned "llm.caller.abandoned", Caller, "none: the caller has left",
         "The caller went away before the end. This says nothing about the provider, and the generation may be billed.",
         "Nothing, if users cancel. If it is frequent, compare the caller's own timeout with how long the model takes.";

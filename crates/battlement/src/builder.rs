@@ -112,6 +112,24 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
         self.over(layer)
     }
 
+    /// Keeps answers, and gives them to those who ask the same; see [`cache`](crate::cache).
+    #[cfg(feature = "cache")]
+    fn llm_cache(
+        self,
+        layer: crate::cache::CacheLayer,
+    ) -> ServiceBuilder<Stacked<crate::cache::CacheLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Lets those who ask the same at the same time share one call; see [`single_flight`](crate::single_flight).
+    #[cfg(feature = "cache")]
+    fn llm_single_flight(
+        self,
+        layer: crate::single_flight::SingleFlightLayer,
+    ) -> ServiceBuilder<Stacked<crate::single_flight::SingleFlightLayer, L>> {
+        self.over(layer)
+    }
+
     /// Goes elsewhere when what is below cannot serve a call; see [`fallback`](crate::fallback).
     fn llm_fallback<B>(
         self,
@@ -245,7 +263,12 @@ mod tests {
         let provider = Provider::new([Answer::ok()]);
         let service = ServiceBuilder::new()
             .llm_call(CallLayer::new().observer(observer.clone()))
-            .llm_degrade(DegradeLayer::new())
+            .llm_degrade(DegradeLayer::new());
+        #[cfg(feature = "cache")]
+        let service = service
+            .llm_cache(crate::cache::CacheLayer::new().any_temperature())
+            .llm_single_flight(crate::single_flight::SingleFlightLayer::new().any_temperature());
+        let service = service
             .llm_continuation(ContinuationLayer::new())
             .llm_deadline()
             .llm_preflight(PreflightLayer::new())

@@ -70,14 +70,10 @@ impl<'a> Explanation<'a> {
 
 /// Every error type of our layers, in one list.
 macro_rules! ours {
-    ($($kind:ty),+ $(,)?) => {
+    ($($(#[$feature:meta])? $kind:ty),+ $(,)?) => {
         /// What the error says about itself, if it is of our layers.
         fn explain_one<'a>(error: &'a (dyn error::Error + 'static)) -> Option<Explanation<'a>> {
-            #[cfg(feature = "json-schema")]
-            if let Some(error) = error.downcast_ref::<crate::repair::Invalid>() {
-                return Some(error.explain());
-            }
-            $(if let Some(error) = error.downcast_ref::<$kind>() {
+            $($(#[$feature])? if let Some(error) = error.downcast_ref::<$kind>() {
                 return Some(error.explain());
             })+
             None
@@ -101,6 +97,10 @@ ours! {
     crate::timeout::Elapsed,
     crate::concurrency::Rejected,
     crate::rate_limit::Rejected,
+    #[cfg(feature = "cache")]
+    crate::single_flight::Lost,
+    #[cfg(feature = "json-schema")]
+    crate::repair::Invalid,
 }
 
 impl crate::call::Unreadable {
@@ -258,6 +258,7 @@ impl ErrorKind {
             | Code::QueueFull
             | Code::ConcurrencyReached
             | Code::AttemptsUsed
+            | Code::JoinLost
             | Code::NoRoute => Self::Unavailable,
             Code::Truncated
             | Code::ContextWindow

@@ -27,7 +27,7 @@ use crate::{
     continuation::{Cause, Way},
     fallback::{Served, Why},
     preflight::Finding,
-    source::Source,
+    source::{Hit, Source},
 };
 
 /// Is told what happens to calls.
@@ -180,6 +180,23 @@ pub enum Event<'a> {
         /// Why there was a rest.
         cause: Cause,
     },
+    /// An answer that was kept goes to the caller, and nothing is sent. It costs nothing: the verdict at its end says so.
+    CacheHit {
+        /// How old it is, and whether that is older than answers are kept for.
+        hit: Hit,
+    },
+    /// No answer is kept that could be served.
+    CacheMiss,
+    /// The answer is whole, and is kept for others.
+    CacheStored {
+        /// What it takes of memory, in bytes.
+        size: usize,
+    },
+    /// The same is on its way for another call, and this one gets that answer, too. It costs nothing: the verdict at its end
+    /// says so.
+    Joined,
+    /// The call is over for its caller, and what it has sent goes on for others that have joined it.
+    HandedOver,
     /// The provider asked for a wait: nobody goes out before this.
     Cooling {
         /// Until when.

@@ -93,6 +93,8 @@
 //! | a conversation has become longer than the model's window | [`context`] |
 //! | an answer stops at its limit or breaks off, and the rest could be asked for | [`continuation`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
+//! | the same is asked again, and costs the same again; or there is an outage, and an answer of an hour ago would do | `cache` |
+//! | many ask the same at once | `single_flight` |
 //! | nobody knows how answers end, or what they cost | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
@@ -122,6 +124,7 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `gzip`, `br`, `zstd` | reads answers in that encoding | `gzip` |
+//! | `cache` | modules `cache` and `single_flight` | |
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
@@ -134,6 +137,8 @@ mod drive;
 mod hold;
 mod line;
 mod replay;
+#[cfg(feature = "cache")]
+mod sameness;
 mod seed;
 mod source;
 #[cfg(test)]
@@ -145,6 +150,8 @@ pub mod axum;
 pub mod breaker;
 #[cfg(feature = "util")]
 pub mod builder;
+#[cfg(feature = "cache")]
+pub mod cache;
 pub mod call;
 pub mod concurrency;
 pub mod context;
@@ -166,6 +173,8 @@ pub mod repair;
 pub mod reqwest;
 pub mod retry;
 pub mod retry_after;
+#[cfg(feature = "cache")]
+pub mod single_flight;
 pub mod stack;
 pub mod timeout;
 
@@ -173,4 +182,4 @@ pub use battlement_core as core;
 #[doc(inline)]
 pub use error::{BoxError, Error, ErrorKind};
 #[doc(inline)]
-pub use source::Source;
+pub use source::{Hit, Source};

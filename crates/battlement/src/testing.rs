@@ -291,6 +291,20 @@ pub(crate) fn stream_request() -> Request<Full<Bytes>> {
     )
 }
 
+/// One that asks for the same answer each time.
+pub(crate) fn fixed_request() -> Request<Full<Bytes>> {
+    request_for(
+        r#"{"model":"gpt-5-mini","temperature":0,"messages":[{"role":"user","content":"Hi"}]}"#,
+    )
+}
+
+/// One for such a stream.
+pub(crate) fn fixed_stream_request() -> Request<Full<Bytes>> {
+    request_for(
+        r#"{"model":"gpt-5-mini","temperature":0,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#,
+    )
+}
+
 pub(crate) fn request_for(body: &'static str) -> Request<Full<Bytes>> {
     Request::post("https://api.openai.com/v1/chat/completions").body(Full::from(body)).unwrap()
 }

@@ -6,6 +6,7 @@ use std::{
     future::{Future, Ready, ready},
     hint::black_box,
     pin::{Pin, pin},
+    sync::LazyLock,
     task::{Context, Poll, Waker},
 };
 
@@ -30,6 +31,50 @@ pub(super) fn ask() -> Ask {
     headers.insert("authorization", HeaderValue::from_static("Bearer sk-0123456789abcdef"));
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     request
+}
+
+/// A small request that asks for the same answer each time.
+pub(super) fn ask_fixed() -> Ask {
+    const QUESTION: &[u8] = br#"{"model":"gpt-5-mini","temperature":0,"max_tokens":500,"messages":[{"role":"user","content":"Name three rivers."}]}"#;
+    let mut request = ask();
+    *request.body_mut() = Full::new(Bytes::from_static(QUESTION));
+    request
+}
+
+/// The length of an answer of 4 KiB.
+pub(super) const LONG_BYTES: usize = 4_096;
+
+/// That answer.
+static LONG_ANSWER: LazyLock<Bytes> = LazyLock::new(|| {
+    let (before, after) = (
+        r#"{"id":"c","object":"chat.completion","model":"gpt-5-mini","choices":[{"index":0,"message":{"role":"assistant","content":""#,
+        r#""},"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"completion_tokens":900,"total_tokens":912}}"#,
+    );
+    let words = "Rhine, Elbe, Danube. ".repeat(LONG_BYTES);
+    let words = &words[..LONG_BYTES - before.len() - after.len()];
+    Bytes::from([before, words, after].concat())
+});
+
+/// Answers at once, with 4 KiB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Long;
+
+impl Service<Ask> for Long {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Ask) -> Self::Future {
+        black_box(request);
+        let mut response = Response::new(Full::new(LONG_ANSWER.clone()));
+        let kind = HeaderValue::from_static("application/json");
+        response.headers_mut().insert("content-type", kind);
+        ready(Ok(response))
+    }
 }
 
 /// Answers at once.

@@ -9,10 +9,11 @@ mod in_flight;
 mod inner;
 mod peers;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use battlement::{
     breaker::BreakerLayer,
+    cache::{CacheLayer, Memory},
     call::CallLayer,
     concurrency::ConcurrencyLayer,
     context::ContextLayer,
@@ -25,6 +26,7 @@ use battlement::{
     rate_limit::{Config, RateLimitLayer},
     retry::RetryLayer,
     retry_after::RetryAfterLayer,
+    single_flight::SingleFlightLayer,
     stack::Stack,
     timeout::TimeoutLayer,
 };
@@ -32,7 +34,7 @@ use battlement_core::Provider;
 use tower::{Layer, ServiceBuilder};
 
 use self::{
-    inner::{ANSWERED, Bare, Streams, ask, call},
+    inner::{ANSWERED, Bare, LONG_BYTES, Long, Streams, ask, ask_fixed, call},
     peers::Calls,
 };
 use crate::{
@@ -52,6 +54,7 @@ pub(crate) fn run(bench: &mut Bench) {
     idle(bench);
     not_taken(bench);
     not_late(bench);
+    cached(bench);
     contended::run(bench, &runtime);
     streamed(bench);
     in_flight::run(bench);
@@ -152,6 +155,41 @@ fn not_late(bench: &mut Bench) {
     let scenario =
         contender(scenario, "hedge, that is still learning", Role::Floor, over_attempts(false));
     bench.measure(scenario);
+}
+
+/// What a call costs whose answer is kept, and one that makes an answer that is.
+fn cached(bench: &mut Bench) {
+    if !bench.wants("layers/cache") {
+        return;
+    }
+    let work = Work { bytes: 0, unit: Unit::Call, units: 1 };
+    let beyond = Goal::Beyond { of: READING_LONG, nanos: 2_000.0, allocations: 12.0 };
+    let scenario = Scenario::new("layers/cache", "an answer of 4 KiB that is kept", work, &());
+    let over = || ServiceBuilder::new().layer(CallLayer::new().provider(Provider::OpenAi));
+    let reading = over().layer(ObserveLayer::new()).service(Long);
+    let scenario = contender_for(scenario.goals([beyond]), READING_LONG, Role::Floor, reading);
+    let kept = over().layer(CacheLayer::new()).layer(ObserveLayer::new()).service(Long);
+    let scenario = contender_for(scenario, "cache, a hit", Role::Ours, kept);
+    let small = CacheLayer::with(Arc::new(Memory::new(0)));
+    let missed = over().layer(small).layer(ObserveLayer::new()).service(Long);
+    let scenario = contender_for(scenario, "cache, a miss that is kept", Role::Floor, missed);
+    let alone = over().layer(SingleFlightLayer::new()).layer(ObserveLayer::new()).service(Long);
+    let scenario = contender_for(scenario, "single_flight, joined by nobody", Role::Floor, alone);
+    bench.measure(scenario);
+}
+
+const READING_LONG: &str = "reading (call + observe) 4 KiB";
+
+/// As [`contender`], of calls that ask for the same answer each time.
+fn contender_for<'a>(
+    scenario: Scenario<'a, ()>,
+    name: &'static str,
+    role: Role,
+    service: impl Calls + 'a,
+) -> Scenario<'a, ()> {
+    let service = RefCell::new(service);
+    scenario
+        .contender(name, role, &LONG_BYTES, move |()| call(&mut *service.borrow_mut(), ask_fixed()))
 }
 
 /// A layer over what is read in any case.

@@ -354,6 +354,12 @@ impl<'a> Text<'a> {
         (self.raw.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize + 1)
     }
 
+    /// Whether anything in it is written as an escape.
+    #[cfg(feature = "canonical")]
+    pub(super) fn is_escaped(self) -> bool {
+        self.escaped
+    }
+
     /// Calls `read` with the bytes of the text, its escapes resolved, for comparing them to names.
     #[inline]
     pub(crate) fn with_bytes<T>(self, read: impl FnOnce(&[u8]) -> T) -> T {

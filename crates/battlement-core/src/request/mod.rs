@@ -10,6 +10,7 @@
 //! parsed and serialised again loses key order, number spellings and unknown corners, and with
 //! them prompt caches, signatures and the trust of whoever compares the bytes.
 //!
+//! * `canonical`: one key for requests that ask for the same (feature `canonical`).
 //! * [`detect`]: which dialect and provider, from host, path and headers; also for an answer alone.
 //! * [`estimate`]: how many tokens a prompt is likely to be.
 //! * `exact`: how many it is for OpenAI's tokenizers (feature `exact-tokens`).
@@ -29,6 +30,8 @@
 //! assert!(facts.stream);
 //! ```
 
+#[cfg(feature = "canonical")]
+pub mod canonical;
 mod cursor;
 pub mod detect;
 pub mod estimate;

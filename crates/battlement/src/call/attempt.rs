@@ -407,6 +407,12 @@ impl Attempt {
         self.spare().is_some()
     }
 
+    /// It shows what another one has shown that is made in its stead. Whoever watches was told of that one.
+    #[cfg(feature = "cache")]
+    pub(crate) fn shows(&self, other: &Self) {
+        self.0.progress.store(other.progress().0, Ordering::Release);
+    }
+
     /// There is a head. Only whoever has claimed the reading says so.
     pub(crate) fn head(&self) {
         self.advance(HEAD);
@@ -476,6 +482,15 @@ impl Attempt {
             if let Some(verdict) = this.verdict() {
                 this.report(&Event::Ended { verdict });
             }
+        }
+    }
+
+    /// It ends as another one at the same call that was made in its stead, if it has not ended. Whoever watches was told of that
+    /// one.
+    #[cfg(feature = "cache")]
+    pub(crate) fn ends_as(&self, other: &Self) {
+        if !self.is_past() && !Arc::ptr_eq(&self.0, &other.0) {
+            let _over = self.0.ending.set((Ending::As(other.clone()), now()));
         }
     }
 

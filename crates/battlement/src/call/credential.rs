@@ -69,18 +69,23 @@ impl Credential {
 
     /// Of the key that a request carries.
     pub(super) fn of_request(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
-        if let Some(value) = headers.get(AUTHORIZATION) {
-            return Some(Self(HASHER.hash_one(account(value.as_bytes()))));
-        }
-        if let Some(value) = HEADERS.iter().find_map(|name| headers.get(name)) {
-            return Some(Self(HASHER.hash_one(value.as_bytes())));
-        }
-        keys(uri.query()?).next().map(Self::of)
+        account(headers, uri).map(|account| Self(HASHER.hash_one(account)))
     }
 }
 
+/// What tells the account that a request is made on: its key, or whatever else stays the same.
+pub(crate) fn account<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a [u8]> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        return Some(authorized(value.as_bytes()));
+    }
+    if let Some(value) = HEADERS.iter().find_map(|name| headers.get(name)) {
+        return Some(value.as_bytes());
+    }
+    keys(uri.query()?).next().map(str::as_bytes)
+}
+
 /// The part of an `authorization` that stays the same from call to call.
-fn account(value: &[u8]) -> &[u8] {
+fn authorized(value: &[u8]) -> &[u8] {
     let (scheme, rest) = match value.iter().position(|byte| *byte == b' ') {
         Some(space) => (&value[..space], value[space..].trim_ascii()),
         None => return value,

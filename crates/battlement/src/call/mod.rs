@@ -61,11 +61,13 @@ mod tests;
 pub use attempt::Attempt;
 pub(crate) use attempt::{Errand, Progress};
 pub use credential::Credential;
+#[cfg(feature = "cache")]
+pub(crate) use credential::account;
 pub(crate) use credential::{forget, is_credential};
 pub use key::Key;
 pub(crate) use key::{ByKey, KeyOf};
 pub use layer::{CallLayer, Reads, ResponseFuture};
-pub use options::{Options, Tenant};
+pub use options::{Caching, Options, Tenant};
 use order::Passed;
 pub use order::{Misordered, Place, misordered};
 pub use read::Unreadable;
@@ -113,6 +115,7 @@ struct State {
     repeatable: bool,
     held: bool,
     forced: bool,
+    caching: Caching,
     ledger: Mutex<Ledger>,
     /// Whether it was ended because its time was over.
     expired: AtomicBool,
@@ -160,6 +163,7 @@ impl Call {
             repeatable,
             held: body.is_some(),
             forced: request.extensions().get::<Force>().is_some(),
+            caching: options.map(|options| options.caching).unwrap_or_default(),
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
             expired: AtomicBool::new(false),
             observer: settings.observer.clone(),
@@ -172,7 +176,7 @@ impl Call {
     /// The same call, of which this is known: as it is made elsewhere, or by somebody who knows better. It
     /// keeps its deadline, its account and whatever else the caller has said.
     pub(crate) fn known_as(&self, facts: Facts, credential: Option<Credential>) -> Self {
-        let State { started, deadline, lane, repeatable, held, forced, .. } = *self.0;
+        let State { started, deadline, lane, repeatable, held, forced, caching, .. } = *self.0;
         Self(Arc::new(State {
             facts,
             started,
@@ -183,6 +187,7 @@ impl Call {
             repeatable,
             held,
             forced,
+            caching,
             // Never looked at: the account is that of the origin.
             ledger: Mutex::new(Ledger::new(Limits::default())),
             expired: AtomicBool::new(false),
@@ -280,6 +285,11 @@ impl Call {
     /// Whether it goes out whatever a provider has asked for.
     pub(crate) fn is_forced(&self) -> bool {
         self.0.forced
+    }
+
+    /// Whether its answer may be one that is kept, or that another call gets, too.
+    pub fn caching(&self) -> Caching {
+        self.0.caching
     }
 
     /// The account of its attempts.

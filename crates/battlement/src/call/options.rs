@@ -37,6 +37,7 @@ pub struct Options {
     pub(super) repeatable: Option<bool>,
     pub(super) dialect: Option<Dialect>,
     pub(super) provider: Option<Provider>,
+    pub(super) caching: Caching,
 }
 
 impl Options {
@@ -92,6 +93,28 @@ impl Options {
         self.provider = Some(provider);
         self
     }
+
+    /// Whether the answer may be one that is kept, or that another call gets, too.
+    pub fn caching(mut self, caching: Caching) -> Self {
+        self.caching = caching;
+        self
+    }
+}
+
+/// Whether the answer to a call may be one that is kept, or that another call gets, too: for the layers `cache` and
+/// `single_flight`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Caching {
+    /// As the layers are told: for requests that ask for the same answer each time, unless told otherwise.
+    #[default]
+    Usual,
+    /// It may, whatever the temperature is.
+    Allow,
+    /// The answer has to be a new one, and is kept for others.
+    Refresh,
+    /// The answer has to be this call's own, and is not kept.
+    Bypass,
 }
 
 /// On whose behalf a call is made.

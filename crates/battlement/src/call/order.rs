@@ -14,9 +14,9 @@ pub enum Place {
     Call,
     /// [`degrade`](crate::degrade)
     Degrade,
-    /// `cache`
+    /// `cache`, with the feature of that name
     Cache,
-    /// `single_flight`
+    /// `single_flight`, with the feature `cache`
     SingleFlight,
     /// `repair`, with the feature `json-schema`
     Repair,
@@ -200,6 +200,58 @@ const WRONG: &[(Place, Place, &str)] = &[
         Place::Finish,
         Place::Continuation,
         "an answer that is not passed on has been continued in vain",
+    ),
+    (
+        Place::SingleFlight,
+        Place::Cache,
+        "what a call joins may be an answer that is kept, and each looks for it",
+    ),
+    (
+        Place::Deadline,
+        Place::SingleFlight,
+        "a call that others have joined ends with the time of the first",
+    ),
+    (
+        Place::Fallback,
+        Place::Cache,
+        "an answer is kept by the route that gave it, and not found by another",
+    ),
+    (
+        Place::Fallback,
+        Place::SingleFlight,
+        "calls are joined on each route, and not on the way over them",
+    ),
+    (Place::Retry, Place::Cache, "an answer that is kept is looked for in each attempt"),
+    (
+        Place::Retry,
+        Place::SingleFlight,
+        "calls that have joined one are each tried again by themselves",
+    ),
+    (Place::Hedge, Place::Cache, "an answer from memory teaches the hedge what is late"),
+    (Place::Hedge, Place::SingleFlight, "the second attempt joins the first"),
+    (
+        Place::RetryAfter,
+        Place::Cache,
+        "an answer that is kept waits for a provider that is not called",
+    ),
+    (
+        Place::RetryAfter,
+        Place::SingleFlight,
+        "calls wait for a provider that only one of them calls",
+    ),
+    (Place::RateLimit, Place::Cache, "an answer that is kept is charged to the limits"),
+    (
+        Place::RateLimit,
+        Place::SingleFlight,
+        "each call that joins another is charged to the limits",
+    ),
+    (Place::Breaker, Place::Cache, "an open circuit turns calls away whose answers are kept"),
+    (Place::Breaker, Place::SingleFlight, "one failure counts once for each call that has joined"),
+    (Place::Concurrency, Place::Cache, "an answer that is kept waits for a place"),
+    (
+        Place::Concurrency,
+        Place::SingleFlight,
+        "each call that joins another takes a place of its own",
     ),
     (Place::RateLimit, Place::Preflight, "what is refused has waited for its turn"),
     (Place::Concurrency, Place::Preflight, "what is refused has waited for its turn"),

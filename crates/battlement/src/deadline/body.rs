@@ -92,17 +92,17 @@ impl<R> fmt::Debug for Body<R> {
 ///
 /// It is boxed so that it goes from the future to the body as it is, and the body stays `Unpin`.
 #[derive(Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
-    pub(super) fn new(at: Option<Instant>) -> Self {
+    pub(crate) fn new(at: Option<Instant>) -> Self {
         Self { at, sleep: None }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at.into()))).as_mut().poll(cx)
     }

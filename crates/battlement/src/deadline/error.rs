@@ -23,7 +23,7 @@ pub struct Exceeded {
 
 impl Exceeded {
     /// At this point. Whatever was on its way is dropped already.
-    pub(super) fn now(attempt: &Attempt) -> Self {
+    pub(crate) fn now(attempt: &Attempt) -> Self {
         let call = attempt.call();
         let ledger = call.ledger();
         // An attempt that is dropped while it waits is never settled: only the first one is known

@@ -63,5 +63,7 @@ mod layer;
 mod tests;
 
 pub use body::Body;
+#[cfg(feature = "cache")]
+pub(crate) use body::Timer;
 pub use error::Exceeded;
 pub use layer::{DeadlineLayer, Enforce, ResponseFuture};
