@@ -26,7 +26,7 @@ const FIELDS: [&str; 14] = [
 ];
 
 /// Where in battlement-core they belong.
-const FIELDS_AT_HOME: [&str; 3] = ["dialect", "hint", "request"];
+const FIELDS_AT_HOME: [&str; 4] = ["dialect", "hint", "request", "write"];
 
 pub(crate) fn check() -> Result {
     let mut wrong = Vec::new();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_at_home_in_three_folders() {
+    fn fields_are_at_home_in_four_folders() {
         assert!(is_at_home(Path::new("dialect/openai.rs")));
         assert!(is_at_home(Path::new("hint.rs")));
         assert!(is_at_home(Path::new("scan/tests.rs")));

@@ -36,6 +36,7 @@ mod scan;
 mod sync;
 mod usage;
 mod verdict;
+pub mod write;
 
 pub use code::{Code, Fault};
 pub use dialect::{Dialect, ErrorCode, ErrorReport, Opening, Provider, UnknownName};
