@@ -1,0 +1,9 @@
+//! The gateway over real sockets, in front of a provider that misbehaves on purpose.
+
+mod clients;
+mod errors;
+mod hostile;
+mod leaving;
+mod operating;
+mod passing;
+mod rig;
