@@ -3,7 +3,10 @@
 use std::{borrow::Cow, time::Duration};
 
 use battlement::{Error, Source, call::Attempt, fallback::Served};
-use battlement_core::{attempts::Step, write};
+use battlement_core::{
+    attempts::{Ending, Step},
+    write,
+};
 use http::{
     HeaderMap, HeaderName, Version,
     header::{ALLOW, CONNECTION, CONTENT_TYPE},
@@ -158,7 +161,8 @@ pub(super) fn passed(
     let head = &mut parts.headers;
     if let Some(attempt) = &attempt {
         let call = attempt.call();
-        let (attempts, waited) = (call.attempts(), waited(&call.trail()));
+        let trail = call.trail();
+        let (attempts, waited) = (sent(&trail), waited(&trail));
         head.insert(ATTEMPTS, attempts.into());
         head.insert(WAITED, waited.into());
         if parts.status.as_u16() >= 400 && attempts > 1 {
@@ -191,9 +195,9 @@ pub(super) fn failed(
     form: Form,
     report: &mut Report,
 ) -> Response<Outgoing> {
-    let attempts = error.attempts().len();
+    let attempts = sent(error.attempts());
     let waited = waited(error.attempts());
-    (report.code, report.attempts) = (Some(error.code()), attempts as u32);
+    (report.code, report.attempts) = (Some(error.code()), attempts);
     let (code, status, wait) = (error.code(), error.kind().status(), error.retry_after());
     let is_final = !error.is_retryable() || attempts > 1;
     let message = error.into_source().to_string();
@@ -210,6 +214,11 @@ pub(super) fn failed(
     head.insert(WAITED, waited.into());
     insert(head, ID, &report.id);
     response
+}
+
+/// How often a request went out. What a closed circuit or a key that cools down has turned away did not.
+pub(super) fn sent(trail: &[Step]) -> u32 {
+    trail.iter().filter(|step| step.ending != Some(Ending::Unsent)).count() as u32
 }
 
 /// How long a call has waited between its attempts, in milliseconds.

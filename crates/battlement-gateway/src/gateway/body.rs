@@ -110,7 +110,7 @@ impl Events {
         if !self.tail.is_between(self.dialect) {
             return None;
         }
-        let message = error.to_string();
+        let message = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
         let body =
             ErrorBody::new(error.code(), &message).status(error.kind().status()).form(self.form);
         Some(write::error_event(self.dialect, &body))

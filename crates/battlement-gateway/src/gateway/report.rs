@@ -8,6 +8,8 @@ use battlement::call::Attempt;
 use battlement_core::Code;
 use http::StatusCode;
 
+use super::answer::sent;
+
 /// A call, as far as it has come. Written when it is dropped.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -34,8 +36,10 @@ impl Drop for Report {
         let code = self.code.or_else(|| verdict?.code());
         // Without a head, whoever asked has not waited for one.
         let code = code.or(self.status.is_none().then_some(Code::Abandoned));
-        let attempts =
-            self.attempt.as_ref().map_or(self.attempts, |attempt| attempt.call().attempts());
+        let attempts = match &self.attempt {
+            Some(attempt) => sent(&attempt.call().trail()),
+            None => self.attempts,
+        };
         let usage = verdict.and_then(|verdict| verdict.usage.as_ref());
         tracing::info!(
             id = self.id,

@@ -26,6 +26,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use rustls::crypto::ring;
 use tower_layer::Layer as _;
 
 use super::headers::Terms;
@@ -58,7 +59,9 @@ pub(crate) fn client() -> Client {
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_keepalive(Some(Duration::from_secs(60)));
     let connector = HttpsConnectorBuilder::new()
-        .with_webpki_roots()
+        // Named, or another crate in the tree that brings ciphers of its own would make it ambiguous.
+        .with_provider_and_webpki_roots(ring::default_provider())
+        .expect("it has ciphers for the usual versions")
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(connector);

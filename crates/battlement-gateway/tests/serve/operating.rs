@@ -1,6 +1,6 @@
 //! What whoever runs it relies on.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use battlement_gateway::{
     config,
@@ -11,7 +11,7 @@ use http::Request;
 use http_body_util::Full;
 use tokio::{net::TcpStream, time::sleep};
 
-use crate::rig::{ASK, CHAT, STREAM, client, file, rig, rig_with, send, text, whole};
+use crate::rig::{ASK, CHAT, File, STREAM, client, file, rig, rig_with, send, text, whole};
 
 #[tokio::test]
 async fn it_says_that_it_is_there() {
@@ -43,24 +43,6 @@ async fn what_does_not_end_is_given_up() {
     let client = client();
     let _response = client.request(rig.to(CHAT).body(Full::from(STREAM)).unwrap()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), rig.gateway.drain()).await.expect("it ends");
-}
-
-/// A file of this test.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("battlement-{}-{name}.toml", std::process::id()));
-        fs::write(&path, text).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[tokio::test]

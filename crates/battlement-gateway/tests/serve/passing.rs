@@ -12,7 +12,7 @@ use http::{Request, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-use crate::rig::{ASK, CHAT, STREAM, file, header, rig, rig_with, send, text, whole};
+use crate::rig::{ASK, CHAT, File, STREAM, file, header, rig, rig_with, send, text, whole};
 
 const ODD: &str = "{ \"zeta\":1.50, \"model\" :\"m\",\n\t\"messages\":[ {\"content\":\"\\u00e9\\/\",\"role\":\"user\"} ],\"x\":{\"y\":[1e2]} }";
 
@@ -191,6 +191,32 @@ async fn the_next_provider_answers_when_the_first_does_not() {
         !other.record()[0].headers().contains_key("authorization"),
         "a key is for one provider"
     );
+}
+
+#[tokio::test]
+async fn the_next_key_is_taken_when_one_is_used_up() {
+    let (one, two) = (File::new("one", "sk-one\n"), File::new("two", "sk-two\n"));
+    let provider = Provider::script("429 after 20s; ok").unwrap();
+    let server = provider.listen().await.unwrap();
+    let keys = format!("keys = [{{ file = {:?} }}, {{ file = {:?} }}]", one.0, two.0);
+    let text = file(server.url()).replace("key = \"sk-of-the-gateway\"", &keys);
+    let gateway = Running::start(config::parse(&text).unwrap(), anywhere().await.unwrap(), None);
+    let gateway = gateway.await.unwrap();
+    let ask = async || {
+        let request = Request::post(format!("http://{}{CHAT}", gateway.address()));
+        send(request.body(Full::from(ASK)).unwrap()).await
+    };
+    let first = ask().await;
+    assert_eq!((first.status().as_u16(), header(&first, "x-battlement-attempts")), (200, "2"));
+    assert_eq!(header(&ask().await, "x-battlement-attempts"), "1", "the first is let cool down");
+    let record = provider.record();
+    let mut keys: Vec<_> =
+        record.iter().map(|seen| seen.headers()["authorization"].to_str().unwrap()).collect();
+    assert_ne!(keys[0], keys[1]);
+    assert_eq!(keys[1], keys[2]);
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys, ["Bearer sk-one", "Bearer sk-two"]);
 }
 
 #[tokio::test]
