@@ -148,6 +148,9 @@ pub struct Provider {
     /// Limits, for each key and all models together.
     #[serde(default)]
     pub limits: Limits,
+    /// How much all calls together may be tried again.
+    #[serde(default)]
+    pub retries: Retries,
     /// How long an attempt may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -173,6 +176,23 @@ pub struct Limits {
     pub tokens_per_minute: Option<NonZeroU64>,
     /// Answers that are written at once.
     pub concurrency: Option<std::num::NonZeroU32>,
+}
+
+/// How much all calls with one key may be tried again, whatever each of them may.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retries {
+    /// Repetitions for each call.
+    pub share: f64,
+    /// Repetitions that are there from the beginning.
+    pub reserve: f64,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        // A gateway stands for all who call through it, where the library counts on one program.
+        Self { share: 0.1, reserve: 10.0 }
+    }
 }
 
 /// How long an attempt may take; what is left out is as the library has it.

@@ -195,7 +195,8 @@ pub(super) fn failed(
     form: Form,
     report: &mut Report,
 ) -> Response<Outgoing> {
-    let attempts = sent(error.attempts());
+    let tried_once = error.attempts().is_empty() && error.verdict().is_some();
+    let attempts = sent(error.attempts()) + u32::from(tried_once);
     let waited = waited(error.attempts());
     (report.code, report.attempts) = (Some(error.code()), attempts);
     let (code, status, wait) = (error.code(), error.kind().status(), error.retry_after());

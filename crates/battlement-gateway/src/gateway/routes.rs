@@ -4,7 +4,11 @@
 //! fallback over the stacks it leads to, one for each API that some of them speak. Stacks of providers that a new
 //! file leaves as they were are taken over from the old one, with all that they have learnt.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use battlement::{
     call::{CallLayer, Reads},
@@ -16,7 +20,10 @@ use battlement::{
     stack::{self, Stack, Stacked},
     timeout::{TimeoutLayer, Timeouts},
 };
-use battlement_core::lanes::{Lane, Lanes};
+use battlement_core::{
+    budget::{self, Budget},
+    lanes::{Lane, Lanes},
+};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use http_body_util::Full;
@@ -185,8 +192,11 @@ fn stack_of(settings: &config::Provider, lanes: &Lanes, keys: usize) -> Result<S
     let call = CallLayer::new().provider(provider).lanes(lanes.clone());
     let base = settings.base().unwrap_or_default();
     let mut stack = Stack::of(provider).base(base).map_err(|error| text(&error))?.call(call);
+    let config::Retries { share, reserve } = settings.retries;
+    let budget = budget::Config { share, reserve, ..budget::Config::default() };
+    let budget = Budget::new(&budget, Instant::now()).map_err(|error| text(&error))?;
     stack = stack
-        .retry(RetryLayer::new())
+        .retry(RetryLayer::new().budget(Arc::new(budget)))
         .timeout(timeouts(&settings.timeouts).map_err(|error| text(&error))?);
     let mut gate = RetryAfterLayer::new(Default::default()).map_err(|error| text(&error))?;
     for lane in Lane::ALL {

@@ -41,7 +41,7 @@ fn text(url: &str) -> String {
     let mut text = String::new();
     for name in ["simulator", "spare"] {
         text.push_str(&format!(
-            "[providers.{name}]\nkind = \"generic\"\nbase_url = \"{url}\"\nspeaks = [\"openai\", \"anthropic\", \"gemini\", \"ollama\"]\n\n"
+            "[providers.{name}]\nkind = \"generic\"\nbase_url = \"{url}\"\nspeaks = [\"openai\", \"anthropic\", \"gemini\", \"ollama\"]\nretries = {{ share = 1.0, reserve = 100.0 }}\n\n"
         ));
     }
     for (name, ..) in MODELS {
