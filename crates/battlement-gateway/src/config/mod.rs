@@ -1,8 +1,8 @@
 //! What the gateway is told in its file, as types that cannot hold nonsense.
 //!
 //! A setting that is misspelt and silently ignored is found in an incident. So what is not known is an error
-//! with its line and the word that was most likely meant ([`read`]), what has no meaning cannot be
-//! written ([`Time`], [`Limit`]), and what is allowed and hardly meant is a [`Warning`]. Every default is explained in
+//! with its line and the word that was most likely meant (`read`), what has no meaning cannot be
+//! written ([`Time`], [`Limit`]), and what is allowed and hardly meant is a warning (`check`). Every default is explained in
 //! `docs/gateway/configuration.md`, and a test compares that page with these types.
 
 mod check;
