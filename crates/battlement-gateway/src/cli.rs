@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use battlement_core::{Dialect, Provider};
 use clap::{
@@ -15,7 +15,7 @@ use crate::explain::{header, status};
 #[derive(Debug, Parser)]
 #[command(name = "battlement", version)]
 pub struct Cli {
-    /// What to do; the demo if it is not said.
+    /// What to do; `serve` if it is not said.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -24,6 +24,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[non_exhaustive]
 pub enum Command {
+    /// Stand between clients and providers of LLMs
+    ///
+    /// Clients of OpenAI, Anthropic, Gemini and Ollama need nothing but another address. Without a configuration it
+    /// stands in front of a provider that is simulated, for a first look without key or network.
+    Serve(Serve),
+
+    /// Tell whether a configuration can be served, and what it comes to at worst
+    ///
+    /// Ends with status 2 when it cannot.
+    Check(Check),
+
     /// Tell what an LLM answer means
     ///
     /// What became of the call, whose fault it is, whether it may be sent again and when, what it
@@ -43,6 +54,30 @@ pub enum Command {
     /// the layers of this project, whole and one by one taken away. Ends with status 1 when a
     /// figure that has to hold does not, and nobody knows why.
     Lab(Lab),
+}
+
+/// What `battlement serve` is told.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// The configuration; a simulated provider if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Where clients come in, whatever the configuration says
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What `battlement check` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    /// The configuration
+    #[arg(long, short, value_name = "FILE", default_value = "battlement.toml")]
+    pub config: PathBuf,
+
+    /// Ask each model for one word, which costs a few tokens
+    #[arg(long)]
+    pub live: bool,
 }
 
 /// What `battlement demo` is told.
