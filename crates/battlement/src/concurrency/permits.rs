@@ -49,7 +49,7 @@ impl Supply for Permits {
 /// How a call waits: all of them alike, and no longer than leaves the time that an answer takes. Who goes out
 /// with a second left keeps a place from those who can still be answered.
 pub(super) fn waiter(call: &Call, permits: &Permits, now: Instant) -> Waiter {
-    let takes = permits.limit.usual().unwrap_or_default() * 2;
+    let takes = permits.limit.takes().unwrap_or_default();
     let deadline = call.deadline().latest_start(takes, now);
     Waiter { class: call.lane(), tenant: call.turn(), cost: 1, deadline }
 }
