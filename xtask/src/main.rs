@@ -20,7 +20,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                  everything that must pass: unit, integration and documentation tests,
-                        hostile answers of a gigabyte, and each fuzz target for a few seconds
+                        hostile answers of a gigabyte, the figures of `battlement lab`, and each
+                        fuzz target for a few seconds
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
                         alone, oldest compiler, the architecture's promises
   atlas                 rewrite docs/failure-atlas.md from the table of codes
