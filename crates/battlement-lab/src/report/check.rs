@@ -159,7 +159,7 @@ const CROWDED: &str = "480 calls and more wait when it is over, 96 s of all capa
                        180 s, and of the 20 processes those to which more calls came by chance answer less than \
                        nine of ten for one or two minutes. In 6 of 20 seeds at the short queue, in 7 at the batcher";
 const CROWDED_WASTE: &str =
-    "a hundredth of what is paid, or a little more: answers that come too late in the crowd";
+    "0.9 to 1.5 % of what is paid: attempts that a limit of time or the deadline ends in the crowd";
 const SHORT: &str = "150 calls can be answered in these 30 s, and one takes ten on average and up to two minutes: what ends \
                      a little later, or a few that are long, are a tenth of that";
 const SIX: &str = "a quarter of 25 slots are 6 here, 96 % of what is counted, and the 130 calls that end in these two \
