@@ -22,8 +22,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                  everything that must pass: unit, integration and documentation tests,
-                        hostile answers of a gigabyte, the official SDKs, and each fuzz target for a
-                        few seconds
+                        hostile answers of a gigabyte, the figures of `battlement lab`, the official
+                        SDKs, and each fuzz target for a few seconds
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
                         alone, oldest compiler, the architecture's promises, the guide
   atlas                 rewrite docs/failure-atlas.md from the table of codes

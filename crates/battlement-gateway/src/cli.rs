@@ -117,7 +117,7 @@ pub struct Lab {
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
 
-    /// Every provider, load, trigger and policy, with three seeds
+    /// Every provider, trigger and policy, and more loads, with three seeds
     #[arg(long)]
     pub full: bool,
 
@@ -125,7 +125,7 @@ pub struct Lab {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Write the figures to this file
+    /// Write the figures to this file; `-` is standard output, and the table goes to standard error
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 

@@ -21,13 +21,22 @@ use crate::{
 /// Runs the experiment, prints its table, writes what was asked for.
 pub(crate) fn run(arguments: &Lab) -> anyhow::Result<()> {
     let seed = arguments.seed;
-    let runs = if arguments.full { Runs::full(seed) } else { Runs::quick(seed) };
+    let runs = if arguments.full { Runs::full(seed)? } else { Runs::quick(seed) };
+    make_room(arguments)?;
     let start = Instant::now();
     let report = runs.run(show(runs.len()));
     let mut table = report.to_table();
     let calls = report.calls();
     table.push_str(&format!("\n{} runs, {calls} calls, in {:.1?}\n", runs.len(), start.elapsed()));
-    anstream::stdout().write_all(table.as_bytes()).map_err(CannotWrite::from)?;
+    if is_stdout(arguments.json.as_deref()) {
+        // The table goes where it is in nobody's way.
+        anstream::stderr().write_all(table.as_bytes()).map_err(CannotWrite::from)?;
+        let mut stdout = anstream::stdout();
+        stdout.write_all(report.to_json().as_bytes()).map_err(CannotWrite::from)?;
+        stdout.write_all(b"\n").map_err(CannotWrite::from)?;
+    } else {
+        anstream::stdout().write_all(table.as_bytes()).map_err(CannotWrite::from)?;
+    }
     write_files(arguments, &report)?;
     // Those with a reason are told in the table.
     let mut misses = report.misses();
@@ -43,14 +52,34 @@ pub(crate) fn run(arguments: &Lab) -> anyhow::Result<()> {
     Err(Missed { count: misses.len(), list: text }.into())
 }
 
-fn write_files(arguments: &Lab, report: &Report) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.json {
-        write(path, &report.to_json())?;
+fn is_stdout(path: Option<&Path>) -> bool {
+    path == Some(Path::new("-"))
+}
+
+fn file(arguments: &Lab) -> Option<&Path> {
+    arguments.json.as_deref().filter(|path| !is_stdout(Some(path)))
+}
+
+/// Finds out that something cannot be written before the runs are made, and not after.
+fn make_room(arguments: &Lab) -> anyhow::Result<()> {
+    if let Some(path) = file(arguments) {
+        // What is in it stays until there is something better.
+        let opened = fs::OpenOptions::new().append(true).create(true).open(path);
+        opened.map_err(|source| UnwrittenFile { path: path.into(), source })?;
     }
     if let Some(directory) = &arguments.plots {
         fs::create_dir_all(directory)
             .map_err(|source| UnwrittenFile { path: directory.clone(), source })
             .context("the directory for the plots cannot be made")?;
+    }
+    Ok(())
+}
+
+fn write_files(arguments: &Lab, report: &Report) -> anyhow::Result<()> {
+    if let Some(path) = file(arguments) {
+        write(path, &report.to_json())?;
+    }
+    if let Some(directory) = &arguments.plots {
         for (name, svg) in report.plots() {
             write(&directory.join(name), &svg)?;
         }

@@ -224,7 +224,8 @@ async fn stay(stage: &Rc<Stage>, people: People, seed: u64) {
                 match people.kind {
                     Kind::Agent => chain(&stage, process, &mut random).await,
                     Kind::Batch if !take(&stage.items) => return,
-                    Kind::Person | Kind::Batch => {
+                    Kind::Batch => item(&stage, process, &mut random).await,
+                    Kind::Person => {
                         let job = stage.world.draw(&stage.sizes, &mut random);
                         stage.call(process, job, people.kind).await;
                     }
@@ -239,6 +240,18 @@ async fn stay(stage: &Rc<Stage>, people: People, seed: u64) {
 
 fn take(items: &AtomicUsize) -> bool {
     items.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+/// An item of a backlog, taken up again until it is done: after a second, and after twice as long each time,
+/// as job queues do.
+async fn item(stage: &Stage, process: usize, random: &mut Seeded) {
+    let job = stage.world.draw(&stage.sizes, random);
+    let mut pause = Duration::from_secs(1);
+    while stage.call(process, job, Kind::Batch).await != Ending::Answered && !stage.is_over() {
+        // Not all in the same instant.
+        sleep(pause.mul_f64(0.5 + battlement_core::random::Random::unit(random))).await;
+        pause = (pause * 2).min(Duration::from_secs(60));
+    }
 }
 
 /// Ten steps, each of which is tried three times.

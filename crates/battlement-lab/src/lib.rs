@@ -46,7 +46,7 @@ pub use experiment::{Experiment, PROCESSES, Run, Timing};
 pub use load::{Load, STEP, STEPS};
 pub use log::{Attempt, Call, Ending};
 pub use measure::{Figures, Series};
-pub use plan::{Lab, Progress};
+pub use plan::{Lab, LastSeed, Progress};
 pub use policy::{Part, Policy};
 pub use report::{Goal, Report, Row, Verdict};
 pub use trigger::Trigger;

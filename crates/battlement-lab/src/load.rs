@@ -22,7 +22,8 @@ pub enum Load {
     Closed(f64),
     /// Agents that do chains of ten steps, try a step three times, and begin the next chain at once.
     Agents(f64),
-    /// A backlog of ten thousand items that 400 workers take one by one.
+    /// A backlog of ten thousand items that 400 workers take one by one; what failed is taken up again, later
+    /// each time.
     Backlog,
     /// Open, and the load goes up in steps from 0.3 to 1.1 and down again.
     UpAndDown,

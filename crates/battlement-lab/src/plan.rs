@@ -28,6 +28,15 @@ pub struct Lab {
     threads: NonZeroUsize,
 }
 
+/// There are no three seeds from this one on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the full set takes three seeds, and there are no two after {seed}")]
+#[non_exhaustive]
+pub struct LastSeed {
+    /// The first of them.
+    pub seed: u64,
+}
+
 /// How far a lab has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -41,8 +50,9 @@ pub struct Progress {
 
 /// The loads of the quick set.
 const QUICK: [f64; 2] = [0.5, 0.9];
-/// The loads of the full set.
-const FULL: [f64; 8] = [0.25, 0.35, 0.5, 0.6, 0.75, 0.8, 0.9, 0.95];
+/// The loads of the full set for this project. Those who are compared with it have the loads of the quick set, or it
+/// would take an hour.
+const FULL: [f64; 4] = [0.25, 0.5, 0.75, 0.9];
 
 impl Lab {
     /// Enough to see every acceptance figure and every collapse, in less than a minute on two cores.
@@ -51,7 +61,7 @@ impl Lab {
         for world in World::ALL {
             for trigger in Trigger::ALL.into_iter().filter(|trigger| world.knows(*trigger)) {
                 for load in QUICK {
-                    for policy in ours(world).into_iter().chain([Policy::Once]) {
+                    for policy in ours(world).into_iter().chain([Policy::OncePatient]) {
                         experiments.push(Experiment::new(world, load, trigger, policy, seed));
                     }
                 }
@@ -68,18 +78,29 @@ impl Lab {
             experiments.push(Experiment::new(world, load, trigger, Policy::OursHasty, seed));
         }
         experiments.extend(boundary(&[0.25, 0.35, 0.75], seed));
-        Self::of(seed, false, experiments).with_others()
+        Self::of(seed, false, experiments).with_others(&[seed])
     }
 
-    /// Every provider, load, trigger and policy, each with three seeds.
-    pub fn full(seed: u64) -> Self {
+    /// Every provider, trigger and policy, and more loads, each with this seed and the two after it.
+    ///
+    /// # Errors
+    ///
+    /// When there are no two after it.
+    pub fn full(seed: u64) -> Result<Self, LastSeed> {
+        let last = seed.checked_add(2).ok_or(LastSeed { seed })?;
+        let seeds: Vec<u64> = (seed..=last).collect();
         let mut experiments = Vec::new();
-        for seed in seed..seed.saturating_add(3) {
+        for seed in seeds.iter().copied() {
             for world in World::ALL {
                 for trigger in Trigger::ALL.into_iter().filter(|trigger| world.knows(*trigger)) {
                     for load in FULL {
-                        let all = ours(world).into_iter().chain(Policy::BASELINES);
-                        for policy in all.chain([Policy::OursHasty]) {
+                        let others = if QUICK.contains(&load) {
+                            &Policy::BASELINES[..]
+                        } else {
+                            &[Policy::OncePatient]
+                        };
+                        let all = ours(world).into_iter().chain([Policy::OursHasty]);
+                        for policy in all.chain(others.iter().copied()) {
                             experiments.push(Experiment::new(world, load, trigger, policy, seed));
                         }
                     }
@@ -91,8 +112,9 @@ impl Lab {
                     experiments.push(Experiment::new(world, load, trigger, policy, seed));
                 }
             }
+            experiments.extend(boundary(&[0.35, 0.6, 0.8], seed));
         }
-        Self::of(seed, true, experiments).with_others()
+        Ok(Self::of(seed, true, experiments).with_others(&seeds))
     }
 
     pub(crate) fn of(seed: u64, is_full: bool, experiments: Vec<Experiment>) -> Self {
@@ -115,8 +137,7 @@ impl Lab {
     }
 
     /// Calm weather for comparison, a load that goes up and down, and callers of other kinds.
-    fn with_others(mut self) -> Self {
-        let seed = self.seed;
+    fn with_others(mut self, seeds: &[u64]) -> Self {
         let mut calm = Vec::new();
         for experiment in &self.experiments {
             let is_known = calm.iter().any(|known: &Experiment| {
@@ -128,6 +149,11 @@ impl Lab {
             }
         }
         self.experiments.extend(calm);
+        seeds.iter().for_each(|seed| self.add_others(*seed));
+        self
+    }
+
+    fn add_others(&mut self, seed: u64) {
         for world in World::ALL {
             for policy in ours(world).into_iter().chain([Policy::Sdk, Policy::Once]) {
                 let steps = Experiment::new(world, 1.0, Trigger::Calm, policy, seed);
@@ -160,7 +186,6 @@ impl Lab {
                 }
             }
         }
-        self
     }
 
     /// How many runs it is.

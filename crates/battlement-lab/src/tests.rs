@@ -110,16 +110,26 @@ fn a_report_tells_what_does_not_hold() {
     ];
     let mut report = Report { seed: 5, is_full: false, rows };
     assert!(report.verdicts().iter().any(|verdict| verdict.goal == Goal::After));
-    assert!(report.misses().iter().all(|miss| miss.goal == Goal::Latency), "{:?}", report.misses());
+    let missed = |report: &Report, goal: Goal| {
+        let misses = report.misses();
+        misses
+            .into_iter()
+            .filter(|miss| miss.goal == goal)
+            .map(|miss| miss.value)
+            .collect::<Vec<_>>()
+    };
+    assert!(missed(&report, Goal::After).is_empty() && missed(&report, Goal::Collapse).is_empty());
+    // Nothing in it says anything of this, so it does not hold.
+    assert!(matches!(missed(&report, Goal::Refused)[..], [value] if value.is_nan()));
     report.rows[0].figures.after = 0.5;
     report.rows[3].figures.last = 0.9;
-    let misses: Vec<Goal> = report.misses().iter().map(|miss| miss.goal).collect();
-    assert!(misses.contains(&Goal::After) && misses.contains(&Goal::Collapse), "{misses:?}");
+    assert_eq!(missed(&report, Goal::After), [0.5]);
+    assert_eq!(missed(&report, Goal::Collapse), [0.9]);
 
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!((&json["version"], &json["seed"]), (&1.into(), &5.into()));
     assert_eq!(json["rows"].as_array().unwrap().len(), 4);
-    assert!(report.to_table().contains("MISS"));
+    assert!(report.to_table().contains("1 MISSED, 1 new"));
     for (name, svg) in report.plots() {
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{name}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
@@ -139,4 +149,11 @@ fn threads_change_nothing() {
         report.rows
     };
     assert_eq!(run(NonZeroUsize::MIN), run(NonZeroUsize::MIN.saturating_add(2)));
+}
+
+#[test]
+fn the_full_set_has_three_seeds() {
+    assert!(Lab::full(u64::MAX - 2).is_ok());
+    let error = Lab::full(u64::MAX - 1).unwrap_err();
+    assert_eq!(error, LastSeed { seed: u64::MAX - 1 });
 }

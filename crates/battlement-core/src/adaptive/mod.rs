@@ -2,21 +2,27 @@
 //!
 //! Nobody is told how many concurrent calls an account may have; one finds out by being refused. So
 //! the limit grows while calls succeed and is cut when the provider says that it is too much: 503,
-//! 529, a 429 that does not name a limit of requests or tokens, or no first token in time. Response times are no signal here: they are made of the
-//! length of the answer, so limiters built on their gradient (Vegas, Gradient2) do not transfer.
+//! 529, a 429 that does not name a limit of requests or tokens, or no first token in time. Response times are no signal
+//! here: they are made of the length of the answer, so limiters built on their gradient (Vegas, Gradient2) do not transfer.
 //!
 //! - **One cut for one overload.** What is refused together counts once: only a call admitted after
 //!   the last cut can cause another, as in TCP, and not before an epoch is over, which is the usual
 //!   time to a first token and at least [`Config::epoch`].
+//! - **What was too much is cut.** A refusal says that those in flight are too many, so a part of them is what is left:
+//!   of a limit that is twice as high it would change nothing. A first token that does not come says less, since
+//!   the call may just be long, and takes a part of the limit.
 //! - **Waiting is a sign, length is not.** When a call has said nothing for half of the time that it has, for twice
 //!   as long as usual, and nobody who came after it was answered either, then it is not long, it is kept waiting
-//!   behind others, and what is sent now is answered too late. Then the limit begins anew, from
-//!   [`Config::min`]. Waiting that leaves enough time is no sign: nothing is gained if a call waits here
-//!   and not at the provider.
+//!   behind others. Then no more may be in flight than were answered of late in such a time, so that who goes out
+//!   is answered within it (Little's law). Nothing is cut: answers may only be slow for a while, and a provider that is
+//!   well again shows it by its pace, with the calls that it has. The limit holds again once the pace is enough for all
+//!   of it, or a call sent since then is answered as quickly as usual, or alone. Waiting that leaves enough
+//!   time is no sign: nothing is gained if a call waits here and not at the provider.
 //! - **No growth on credit.** The limit rises only while at least half of it is in use. A limit that
 //!   rises on quiet nights says nothing in the morning.
-//! - **Growth** doubles in the time of a first token until the first cut; then it is CUBIC (RFC 9438) or
-//!   additive. After a pause it starts again from [`Config::initial`], doubling up to where it was.
+//! - **Growth** doubles in the time of a first token until the first cut; then it is CUBIC (RFC 9438), counted in
+//!   that time and not in seconds, or additive. After a pause it starts again from [`Config::initial`],
+//!   doubling up to where it was.
 //! - A call counts as good at its first content, and is in flight until its end.
 //!
 //! ```
@@ -36,6 +42,7 @@
 //! ```
 
 mod config;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +53,7 @@ use std::{
 
 pub use config::{Config, Growth, InvalidConfig};
 
+use self::pace::Pace;
 use crate::{ErrorClass, FinishClass, Outcome};
 
 /// A limit of concurrent calls that adapts.
@@ -69,8 +77,10 @@ pub struct Adaptive {
     /// The usual time to a first token, and from how many calls it is known.
     first_token: Duration,
     learned: u32,
-    /// Whether the limit begins anew after calls were kept waiting.
-    was_stalled: bool,
+    /// How quickly calls are answered.
+    pace: Pace,
+    /// There while calls are kept waiting.
+    stall: Option<Stall>,
     /// Calls that have said nothing, and neither has any that was admitted after them.
     silent: VecDeque<Silent>,
     admitted: u64,
@@ -80,10 +90,20 @@ pub struct Adaptive {
 #[derive(Clone, Copy, Debug)]
 struct Silent {
     number: u64,
-    cuts: u64,
     since: Instant,
     /// How long it may be kept waiting; `None` if it has all the time.
     patience: Option<Duration>,
+}
+
+/// Calls are kept waiting.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    /// The last call that was admitted before it was noticed.
+    last: u64,
+    /// How long one may be kept waiting.
+    patience: Duration,
+    /// How long the last answer took.
+    took: Duration,
 }
 
 /// Permission for one call, given back through [`Adaptive::release`].
@@ -120,8 +140,10 @@ pub struct Full {
     pub limit: u32,
 }
 
-/// The constant of CUBIC, in calls per cubic second (RFC 9438, section 5).
-const CUBIC: f64 = 0.4;
+/// The constant of CUBIC, in calls per cubed time to a first token. RFC 9438 has 0.4 per cubed second, for windows of
+/// hundreds. With four calls at once that asks for too much at every second answer, and of several processes that do more
+/// is refused than a budget of retries pays for.
+const CUBIC: f64 = 0.03;
 
 /// By which part the usual time to a first token moves with each call: half of the calls push it up and
 /// half down when it is the median.
@@ -130,6 +152,8 @@ const MEDIAN_STEP: f64 = 0.05;
 /// An epoch is no longer than this, however slow the model.
 const LONGEST_EPOCH: Duration = Duration::from_secs(60);
 
+/// An answer in so many times the usual time is still a quick one.
+const QUICK: u32 = 2;
 /// Which part of its time a call may be kept waiting. As long as answers come in time, it does not matter
 /// whether calls wait here or at the provider.
 const PATIENCE: u32 = 2;
@@ -179,7 +203,8 @@ impl Adaptive {
             last_used: now,
             first_token: config.epoch,
             learned: 0,
-            was_stalled: false,
+            pace: Pace::new(now),
+            stall: None,
             silent: VecDeque::new(),
             admitted: 0,
         })
@@ -205,6 +230,7 @@ impl Adaptive {
             self.restart();
         }
         self.last_used = self.last_used.max(now);
+        self.pace.move_to(now);
         self.look_for_stall(now);
         if self.in_flight >= self.limit() {
             return Err(Full { in_flight: self.in_flight, limit: self.limit() });
@@ -213,7 +239,7 @@ impl Adaptive {
         self.admitted = self.admitted.wrapping_add(1);
         let (number, cuts) = (self.admitted, self.cuts);
         let patience = deadline.map(|at| at.saturating_duration_since(now) / PATIENCE);
-        self.silent.push_back(Silent { number, cuts, since: now, patience });
+        self.silent.push_back(Silent { number, since: now, patience });
         let is_alone = self.in_flight == 1;
         Ok(Permit { number, cuts, since: now, has_spoken: false, is_alone })
     }
@@ -226,13 +252,11 @@ impl Adaptive {
             while self.silent.front().is_some_and(|silent| silent.number <= permit.number) {
                 self.silent.pop_front();
             }
+            self.pace.answer(now);
             self.look_for_stall(now);
             let took = now.saturating_duration_since(permit.since);
-            if permit.is_alone && self.was_stalled {
-                // It has waited for nobody of ours, so perhaps answers have become longer.
-                self.first_token = self.first_token.max((self.first_token + took) / 2);
-            }
-            if !self.is_stalled(now) {
+            self.look_for_end(permit, took);
+            if self.stall.is_none() {
                 self.learn(took);
                 self.grow(permit, now);
             }
@@ -243,7 +267,7 @@ impl Adaptive {
     pub fn overdue(&mut self, permit: &mut Permit, now: Instant) {
         if !permit.has_spoken {
             permit.has_spoken = true;
-            self.cut(permit.cuts, now);
+            self.cut(permit.cuts, self.limit, now);
         }
     }
 
@@ -252,7 +276,10 @@ impl Adaptive {
         match signal {
             Signal::Good => self.first_content(&mut permit, now),
             // It may be refused in the middle of its answer, too.
-            Signal::Overload => self.cut(permit.cuts, now),
+            Signal::Overload => {
+                let in_use = self.limit.min(f64::from(self.in_flight));
+                self.cut(permit.cuts, in_use, now);
+            }
             Signal::Neutral => self.look_for_stall(now),
         }
         if let Ok(at) = self.silent.binary_search_by_key(&permit.number, |silent| silent.number) {
@@ -268,12 +295,14 @@ impl Adaptive {
         self.limit = self.limit.min(f64::from(self.config.initial.get()));
         self.is_searching = true;
         self.grown = Duration::ZERO;
+        self.stall = None;
     }
 
     /// How many calls may be in flight.
     pub fn limit(&self) -> u32 {
+        let answered = self.stall.map_or(f64::INFINITY, |stall| self.pace.within(stall.patience));
         // At least 1 and at most a `u32`, see `Config`.
-        self.limit as u32
+        self.limit.min(answered.max(self.min())) as u32
     }
 
     /// How many calls are in flight.
@@ -281,9 +310,11 @@ impl Adaptive {
         self.in_flight
     }
 
-    /// How long a call usually takes until it says something; `None` until a few have.
-    pub fn usual(&self) -> Option<Duration> {
-        (self.learned >= ENOUGH).then_some(self.first_token)
+    /// How much time a call should have left to be answered in it; `None` until a few were. Twice as long as
+    /// usual, and while calls are kept waiting as long as the last that was answered.
+    pub fn takes(&self) -> Option<Duration> {
+        let took = self.stall.map_or(Duration::ZERO, |stall| stall.took);
+        (self.learned >= ENOUGH).then(|| took.max(self.first_token * QUICK))
     }
 
     /// How often the limit was cut.
@@ -291,35 +322,54 @@ impl Adaptive {
         self.cuts
     }
 
+    /// In what time it is seen what a limit does.
+    fn round(&self) -> Duration {
+        self.first_token.max(self.config.epoch)
+    }
+
     fn min(&self) -> f64 {
         f64::from(self.config.min.get())
     }
 
     /// Whether calls are kept waiting until they are of no use: for a good part of their time and longer than
-    /// usual, and it is not that they are long, since none that came after them has said anything either.
-    fn is_stalled(&self, now: Instant) -> bool {
-        let (Some(first), Some(witness)) = (self.silent.front(), self.silent.get(WITNESSES)) else {
-            return false;
-        };
+    /// usual, and it is not that they are long, since none that came after them has said anything either; nor are
+    /// answers coming so quickly that they will be in time. Says for how long they may be.
+    fn is_stalled(&self, now: Instant) -> Option<Duration> {
+        let (first, witness) = (self.silent.front()?, self.silent.get(WITNESSES)?);
         let waited = |silent: &Silent| now.saturating_duration_since(silent.since);
-        let enough = first.patience.map(|patience| patience.max(self.first_token * 2));
-        self.learned >= ENOUGH
-            && enough.is_some_and(|enough| waited(first) >= enough)
+        let patience = first.patience?;
+        let is_stalled = self.learned >= ENOUGH
+            && waited(first) >= patience.max(self.first_token * QUICK)
             && waited(witness) >= self.first_token
+            && self.pace.within(patience) < f64::from(self.in_flight);
+        is_stalled.then_some(patience)
     }
 
-    /// Starts anew when calls are kept waiting.
+    /// Goes by the pace of the answers when calls are kept waiting.
     fn look_for_stall(&mut self, now: Instant) {
-        let is_new = self.silent.front().is_some_and(|first| first.cuts == self.cuts);
-        if is_new && self.is_stalled(now) {
-            self.cut(self.cuts, now);
-            self.limit = self.min();
-            self.is_searching = true;
-            self.was_stalled = true;
+        if self.stall.is_none() {
+            let (last, took) = (self.admitted, Duration::ZERO);
+            self.stall = self.is_stalled(now).map(|patience| Stall { last, patience, took });
         }
     }
 
-    fn cut(&mut self, seen: u64, now: Instant) {
+    /// Goes back to the limit from before when an answer shows that nobody is kept waiting any more.
+    fn look_for_end(&mut self, permit: &Permit, took: Duration) {
+        let Some(stall) = &mut self.stall else { return };
+        stall.took = took;
+        if permit.is_alone {
+            // It has waited for nobody of ours, so perhaps answers have become longer.
+            self.first_token = self.first_token.max((self.first_token + took) / 2);
+        }
+        let is_new = permit.number > stall.last;
+        let is_quick = is_new && (permit.is_alone || took <= self.first_token * QUICK);
+        if is_quick || self.pace.within(stall.patience) >= self.limit {
+            self.stall = None;
+        }
+    }
+
+    /// Leaves a part of what was too much.
+    fn cut(&mut self, seen: u64, too_much: f64, now: Instant) {
         let epoch = self.first_token.clamp(self.config.epoch, LONGEST_EPOCH.max(self.config.epoch));
         let is_recent =
             self.last_cut.is_some_and(|last| now.saturating_duration_since(last) < epoch);
@@ -327,10 +377,10 @@ impl Adaptive {
             return;
         }
         // Cut below the last peak: others want room as well, so leave them some (RFC 9438, 4.7).
-        let is_lower = self.limit < self.peak && !self.is_searching;
+        let is_lower = too_much < self.peak && !self.is_searching;
         let share = if is_lower { (1.0 + self.config.cut) / 2.0 } else { 1.0 };
-        self.peak = self.limit * share;
-        self.limit = (self.limit * self.config.cut).max(self.min());
+        self.peak = too_much * share;
+        self.limit = (too_much * self.config.cut).max(self.min());
         self.is_searching = false;
         self.grown = Duration::ZERO;
         self.cuts = self.cuts.wrapping_add(1);
@@ -347,7 +397,7 @@ impl Adaptive {
             return;
         }
         // A pause is no growth.
-        self.grown += since.min(self.first_token.max(self.config.epoch));
+        self.grown += since.min(self.round());
         let target = if self.is_searching {
             self.is_searching = self.limit + 1.0 < self.peak;
             self.limit + 1.0
@@ -359,12 +409,12 @@ impl Adaptive {
             }
         };
         self.limit = self.limit.max(target.min(f64::from(self.config.max.get())));
-        self.was_stalled &= self.limit < self.min() + 2.0;
     }
 
     fn cubic(&self) -> f64 {
         let to_peak = (self.peak * (1.0 - self.config.cut) / CUBIC).cbrt();
-        CUBIC * (self.grown.as_secs_f64() - to_peak).powi(3) + self.peak
+        let grown = self.grown.as_secs_f64() / self.round().as_secs_f64();
+        CUBIC * (grown - to_peak).powi(3) + self.peak
     }
 
     fn learn(&mut self, first_token: Duration) {

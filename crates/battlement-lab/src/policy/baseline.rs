@@ -103,8 +103,8 @@ impl Sdk {
     }
 
     /// With attempts of ten minutes, which is what the SDKs come with.
-    pub(crate) fn patient(provider: Provider, seed: u64) -> Self {
-        Self { time: Duration::from_secs(600), ..Self::new(provider, 3, 1, seed) }
+    pub(crate) fn patient(provider: Provider, attempts: u32, seed: u64) -> Self {
+        Self { time: Duration::from_secs(600), ..Self::new(provider, attempts, 1, seed) }
     }
 
     pub(crate) async fn call(&self, request: Request<Full<Bytes>>) -> Ending {

@@ -33,6 +33,8 @@ use crate::{
 pub enum Policy {
     /// Every call is sent once.
     Once,
+    /// The same, and an attempt may take ten minutes: as patient as this project as it comes, to compare its waste with.
+    OncePatient,
     /// As the SDKs of OpenAI and Anthropic: two retries, after 0.5 to 8 seconds.
     Sdk,
     /// The same with the time that the SDKs come with, ten minutes for an attempt. Everybody else but this project as
@@ -95,8 +97,9 @@ impl Part {
 
 impl Policy {
     /// What others do.
-    pub const BASELINES: [Self; 9] = [
+    pub const BASELINES: [Self; 10] = [
         Self::Once,
+        Self::OncePatient,
         Self::Sdk,
         Self::SdkPatient,
         Self::SdkTwice,
@@ -111,6 +114,7 @@ impl Policy {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Once => "no retry",
+            Self::OncePatient => "no retry, 600 s",
             Self::Sdk => "SDK, 2 retries",
             Self::SdkPatient => "SDK, attempts of 600 s",
             Self::SdkTwice => "SDK x application",
@@ -159,8 +163,9 @@ impl Client {
     ) -> Self {
         match policy {
             Policy::Once => Self::Sdk(Sdk::new(provider, 1, 1, seed)),
+            Policy::OncePatient => Self::Sdk(Sdk::patient(provider, 1, seed)),
             Policy::Sdk => Self::Sdk(Sdk::new(provider, 3, 1, seed)),
-            Policy::SdkPatient => Self::Sdk(Sdk::patient(provider, seed)),
+            Policy::SdkPatient => Self::Sdk(Sdk::patient(provider, 3, seed)),
             Policy::SdkTwice => Self::Sdk(Sdk::new(provider, 3, 3, seed)),
             Policy::Cooldown => Self::Cooling(Cooling::new(provider, seed)),
             Policy::Aws => Self::Aws(Aws::new(provider, seed)),

@@ -60,10 +60,10 @@ impl Report {
     }
 
     fn write_goals(&self, text: &mut String) -> std::fmt::Result {
-        let verdicts = self.verdicts();
+        let (verdicts, misses) = (self.verdicts(), self.misses());
         writeln!(
             text,
-            "{:34}{:>8}{:>8}  {:8}where it is worst",
+            "{:34}{:>8}{:>8}  {:16}where it is worst",
             "what has to hold", "goal", "worst", ""
         )?;
         for goal in Goal::ALL {
@@ -74,31 +74,33 @@ impl Report {
                 if over { order.reverse() } else { order }
             });
             let Some(worst) = worst else { continue };
-            let missed = verdicts.iter().filter(|verdict| verdict.goal == goal && !verdict.holds);
-            let (all, known) = missed.fold((0, 0), |(all, known), verdict| {
-                (all + 1, known + usize::from(verdict.reason.is_some()))
-            });
-            let word = match (all, all - known) {
-                (0, _) => "holds".to_owned(),
-                (all, 0) => format!("{all} known"),
-                (_, news) => format!("{news} MISS"),
-            };
+            let missed = || misses.iter().filter(|miss| miss.goal == goal);
+            let word =
+                match (missed().count(), missed().filter(|miss| miss.reason.is_none()).count()) {
+                    (0, _) => "holds".to_owned(),
+                    (all, 0) => format!("{all} missed, known"),
+                    (all, news) => format!("{all} MISSED, {news} new"),
+                };
             let sign = if over { ">=" } else { "<=" };
             let (place, policy) = (&worst.place, worst.policy);
             writeln!(
                 text,
-                "{:34}{sign:>3}{border:>5.2}{:>8}  {word:8}{place} ({policy})",
+                "{:34}{sign:>3}{border:>5.2}{:>8}  {word:16}{place} ({policy})",
                 goal.as_str(),
                 number(worst.value)
             )?;
         }
-        if verdicts.iter().any(|verdict| !verdict.holds) {
-            writeln!(text, "\nwhat does not hold, and why\n")?;
+        if !misses.is_empty() {
+            writeln!(text, "\nwhat is missed, and why\n")?;
         }
-        for verdict in verdicts.iter().filter(|verdict| !verdict.holds) {
-            let (goal, place, value) = (verdict.goal.as_str(), &verdict.place, verdict.value);
-            writeln!(text, "{goal}: {} ({place}; {})", number(value), verdict.policy)?;
-            writeln!(text, "    {}", verdict.reason.unwrap_or("this is news"))?;
+        for miss in misses {
+            let (goal, place, value) = (miss.goal.as_str(), &miss.place, miss.value);
+            writeln!(text, "{goal}: {} ({place}; {})", number(value), miss.policy)?;
+            writeln!(
+                text,
+                "    {}",
+                miss.reason.unwrap_or("MISSED: not known, or worse than is known")
+            )?;
         }
         Ok(())
     }

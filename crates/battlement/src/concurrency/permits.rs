@@ -50,7 +50,7 @@ impl Supply for Permits {
 /// with a second left keeps a place from those who can still be answered.
 pub(super) fn waiter(attempt: &Attempt, permits: &Permits, now: Instant) -> Waiter {
     let call = attempt.call();
-    let takes = permits.limit.usual().unwrap_or_default() * 2;
+    let takes = permits.limit.takes().unwrap_or_default();
     let deadline = attempt.latest_start(takes, now);
     Waiter { class: call.lane(), tenant: call.turn(), cost: 1, deadline }
 }

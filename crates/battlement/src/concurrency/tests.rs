@@ -200,8 +200,11 @@ async fn the_limit_follows_what_comes_back() {
     // One more for each answer while half of the limit is in use: the first two see it so.
     check_limit(text().head_after(Duration::from_millis(500)), 4, 6).await;
     check_limit(text(), 1, 4).await;
-    check_limit(Answer::error(429, "rate_limit_exceeded"), 4, 2).await;
-    check_limit(Answer::error(503, "overloaded"), 4, 2).await;
+    let refused = |status, code| Answer::error(status, code).head_after(Duration::from_millis(500));
+    check_limit(refused(429, "rate_limit_exceeded"), 4, 2).await;
+    check_limit(refused(503, "overloaded"), 4, 2).await;
+    // One at a time is too much, too.
+    check_limit(Answer::error(503, "overloaded"), 1, 1).await;
     check_limit(Answer::error(400, "invalid_request"), 4, 4).await;
     check_limit(Answer::error(500, "server_error"), 4, 4).await;
 }

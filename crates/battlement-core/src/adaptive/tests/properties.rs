@@ -4,7 +4,8 @@ use super::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Admit,
+    /// With so many milliseconds, or with all the time.
+    Admit(Option<u64>),
     FirstContent(usize),
     Overdue(usize),
     Release(usize, Signal),
@@ -14,7 +15,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let signals = vec![Signal::Good, Signal::Overload, Signal::Neutral];
     prop_oneof![
-        10 => Just(Step::Admit),
+        10 => proptest::option::of(1..20_000_u64).prop_map(Step::Admit),
         3 => any::<usize>().prop_map(Step::FirstContent),
         1 => any::<usize>().prop_map(Step::Overdue),
         6 => (any::<usize>(), proptest::sample::select(signals))
@@ -49,7 +50,10 @@ fn play(config: Config, steps: Vec<Step>) -> Vec<(Step, Seen, Seen)> {
     for step in steps {
         let before = look(&limit, now);
         match step {
-            Step::Admit => out.extend(limit.admit(now).ok()),
+            Step::Admit(time) => {
+                let deadline = time.map(|time| now + Duration::from_millis(time));
+                out.extend(limit.admit_until(deadline, now).ok());
+            }
             Step::FirstContent(which) => {
                 if let Some(which) = which.checked_rem(out.len()) {
                     limit.first_content(&mut out[which], now);
@@ -89,11 +93,15 @@ proptest! {
         for (step, before, after) in play(config, steps) {
             if after.2 != before.2 {
                 prop_assert_eq!(after.2, before.2 + 1);
-                let floor = f64::from(config.min.get()).max(before.3 * config.cut);
+                let least = f64::from(config.min.get());
+                let in_use = before.3.min(f64::from(before.1));
+                let is_refused = matches!(step, Step::Release(..));
+                let too_much = if is_refused { in_use } else { before.3 };
+                let floor = least.max(too_much * config.cut);
                 prop_assert!((after.3 - floor).abs() < 1e-9);
                 prop_assert!(last.is_none_or(|last| after.4 - last >= config.epoch));
                 last = Some(after.4);
-            } else if !matches!(step, Step::Admit) {
+            } else if !matches!(step, Step::Admit(_)) {
                 // Only a cut, or a pause, takes anything away.
                 prop_assert!(after.3 >= before.3);
             }
