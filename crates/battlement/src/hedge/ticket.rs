@@ -12,7 +12,6 @@ use super::learned::{Policy, prompt};
 use crate::{
     call::{Attempt, Call, Progress},
     clock::now,
-    events::Event,
     observe::Guard,
     retry::ticket::{settle, tokens},
 };
@@ -105,7 +104,7 @@ fn enter(
         });
         (ledger.begin(role, route, tokens(call.facts()), started)?, role)
     };
-    call.report(&Event::Attempt { number: running.number(), role });
+    attempt.begun(running.number(), role);
     Ok(running)
 }
 

@@ -39,7 +39,7 @@ impl Reading {
     /// Begins with the head.
     pub(super) fn new(attempt: Attempt, status: StatusCode, headers: &HeaderMap) -> Self {
         attempt.head();
-        attempt.call().report(&Event::Head { status });
+        attempt.report(&Event::Head { status });
         let facts = attempt.call().facts();
         let way = if is_read(facts.operation, status, headers) {
             Way::of(reader(facts, status, headers), status, headers)

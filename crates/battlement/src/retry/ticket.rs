@@ -12,7 +12,6 @@ use super::layer::Policy;
 use crate::{
     call::{Attempt, Progress},
     clock::now,
-    events::Event,
     observe::Guard,
 };
 
@@ -54,7 +53,7 @@ impl Ticket {
             let role = if ledger.attempts() == 0 { Role::First } else { role };
             (ledger.begin(role, route, tokens, started)?, role)
         };
-        call.report(&Event::Attempt { number: running.number(), role });
+        attempt.begun(running.number(), role);
         let policy = policy.clone();
         let running = Some(running);
         Ok((Self(Some(Owed { running, started, policy, is_committed: false })), role))

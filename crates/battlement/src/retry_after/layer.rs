@@ -104,8 +104,8 @@ impl Gate for RetryAfterLayer {
     }
 
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> gate::Admitted<Self> {
-        let call = attempt.call();
-        match self.gates.admit(call, self.patience[call.lane() as usize], now) {
+        let patience = self.patience[attempt.call().lane() as usize];
+        match self.gates.admit(attempt, patience, now) {
             Admitted::Go(ticket) => gate::Admitted::Go(ticket),
             Admitted::Wait(turn) => gate::Admitted::Wait(turn),
             Admitted::Late(error) => gate::Admitted::Reject(error.into()),
