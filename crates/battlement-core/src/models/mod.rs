@@ -90,7 +90,7 @@ fn plain(provider: Provider, model: &str) -> &str {
 }
 
 /// Whether a name is a model's, or one of its snapshots: `-2024-08-06`, `@20250514`, `-v1:0`, `-latest`.
-fn is_of(name: &str, model: &str) -> bool {
+pub(crate) fn is_of(name: &str, model: &str) -> bool {
     let Some(rest) = name.strip_prefix(model) else { return false };
     if rest.is_empty() || rest == "-latest" {
         return true;
