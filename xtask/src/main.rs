@@ -10,6 +10,7 @@ mod features;
 mod fuzz;
 mod metadata;
 mod msrv;
+mod observability;
 mod sources;
 mod steps;
 mod test;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   ci                    the gates besides the tests: formatting, lints, documentation, each feature
                         alone, oldest compiler, the architecture's promises
   atlas                 rewrite docs/failure-atlas.md from the table of codes
+  observability         rewrite docs/observability from the table of metrics
   fuzz [--seconds N] [TARGET…] [-- ARGUMENT…]
                         run fuzz targets (all, 60 seconds each, unless told otherwise); arguments
                         after `--` go to libFuzzer, such as the file of a crash to run again
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ("test", []) => test::run(),
         ("ci", []) => ci::run(),
         ("atlas", []) => atlas::run(),
+        ("observability", []) => observability::run(),
         ("fuzz", options) => fuzz::run(options),
         _ => {
             eprintln!("{USAGE}");

@@ -90,7 +90,8 @@
 //! | one provider, model or key cannot serve a call, and another could | [`fallback`] |
 //! | a conversation has become longer than the model's window | [`context`] |
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
-//! | nobody knows how answers end, or what they cost | [`observe`] |
+//! | nobody knows how calls went, or what they cost | [`telemetry`] |
+//! | nobody knows how one answer ended | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
 //! [observer](events) are set. What one call wants (its time, lane, tenant) it says with
@@ -122,6 +123,8 @@
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
+//! | `telemetry` | [`telemetry`] makes spans, with `tracing` | |
+//! | `metrics` | [`telemetry`] counts and measures, with `metrics` | |
 //! | `json-schema` | [`preflight`] validates schemas | |
 //! | `axum` | module `axum`: [`Error`] as the answer of a handler | |
 //! | `util` | module `builder`: the layers as methods of `tower::ServiceBuilder` | |
@@ -160,6 +163,7 @@ pub mod reqwest;
 pub mod retry;
 pub mod retry_after;
 pub mod stack;
+pub mod telemetry;
 pub mod timeout;
 
 pub use battlement_core as core;
