@@ -193,7 +193,7 @@ impl Attempt {
     }
 
     /// How many hold on to it.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "telemetry", feature = "metrics"))]
     pub(crate) fn handles(&self) -> usize {
         Arc::strong_count(&self.0)
     }

@@ -117,7 +117,6 @@ impl Meters {
         histogram(Id::FirstChunk, finished.first_output().map(|first| first.as_secs_f64()), None);
         histogram(Id::PerToken, finished.per_token().map(|pace| pace.as_secs_f64()), None);
         if let Some(usage) = finished.usage() {
-            #[expect(clippy::cast_precision_loss, reason = "fewer tokens than that are in a call")]
             let number = |count: Option<u64>| count.map(|count| count as f64);
             histogram(Id::Usage, number(usage.input), Some(Value::tokens("input")));
             histogram(Id::Usage, number(usage.output), Some(Value::tokens("output")));
