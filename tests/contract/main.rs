@@ -242,6 +242,7 @@ fn g4_settings_out_of_range_are_errors_when_a_layer_is_made() {
 
 contracts! {
     call: battlement::call::CallLayer::new();
+    telemetry: battlement::telemetry::TelemetryLayer::new().metrics().incidents(|_| ());
     observe: battlement::observe::ObserveLayer::new();
     hedge: battlement::hedge::HedgeLayer::new(Default::default()).unwrap();
     fallback: battlement::fallback::FallbackLayer::builder("first")
