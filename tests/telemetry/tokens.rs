@@ -125,7 +125,7 @@ async fn play(does: &[Does], callers: &[Caller]) {
             let mut left = pieces.unwrap_or(usize::MAX);
             while left > 0 {
                 let Some(frame) = body.frame().await else { break };
-                frame.map_err(BoxError::from)?;
+                frame?;
                 left -= 1;
             }
             Ok::<_, BoxError>(())

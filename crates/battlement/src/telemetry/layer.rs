@@ -180,15 +180,19 @@ where
         let place = settings.map(|_| Place::Telemetry);
         let attempt = Attempt::at_each(&mut request, place.into_iter());
         let record = settings.and_then(|settings| Record::begin(settings, &attempt, request.uri()));
-        let span = record.as_ref().map(|record| record.span().clone());
         // The guard is there before the service is called: a panic settles it.
         let settling = Settling::new(attempt, Watch::new(record));
         let drive = {
-            let _inside = span.as_ref().map(CallSpan::enter);
+            let _inside = span(&settling).map(CallSpan::enter);
             Drive::start(&mut self.inner, request)
         };
-        ResponseFuture { drive, settling: Some(settling), span }
+        ResponseFuture { drive, settling: Some(settling) }
     }
+}
+
+/// The span of a call, if anybody is told of it.
+fn span(settling: &Settling<Watch>) -> Option<&CallSpan> {
+    Some(settling.guard()?.record()?.span())
 }
 
 pin_project! {
@@ -202,7 +206,6 @@ pin_project! {
         #[pin]
         drive: Drive<S, Request<B>>,
         settling: Option<Settling<Watch>>,
-        span: Option<CallSpan>,
     }
 }
 
@@ -218,7 +221,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = {
-            let _inside = this.span.as_ref().map(CallSpan::enter);
+            let _inside = this.settling.as_ref().and_then(span).map(CallSpan::enter);
             ready!(this.drive.poll(cx))
         };
         let mut settling = this.settling.take().expect("polled after it was over");

@@ -181,7 +181,9 @@ fn page() -> String {
 }
 
 /// A panel of the dashboard: title, unit, and what is drawn with which legend.
-fn panels() -> Vec<(&'static str, &'static str, Vec<(String, String)>)> {
+type Panel = (&'static str, &'static str, Vec<(String, String)>);
+
+fn panels() -> Vec<Panel> {
     let legend = |labels: &[Label]| {
         labels.iter().map(|one| format!("{{{{{}}}}}", label(*one))).collect::<Vec<_>>().join(" ")
     };

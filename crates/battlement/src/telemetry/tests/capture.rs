@@ -90,9 +90,8 @@ impl Spans {
             say(field("battlement.tenant"));
             let is_stream = field("gen_ai.request.stream") == Some("true");
             let is_committed = field("battlement.committed") == Some("true");
-            if is_committed && is_stream
-                || field("battlement.outcome") == Some("length") && is_committed
-            {
+            let is_truncated = field("battlement.outcome") == Some("length");
+            if is_committed && (is_stream || is_truncated) {
                 say(Some("committed"));
             }
             words.join(" ")
