@@ -97,6 +97,8 @@ pub(super) struct Finished<'a> {
     pub(super) tried: SmallVec<[Tried; 1]>,
     /// Which of them was answered.
     pub(super) answered: Option<usize>,
+    /// There is an answer, and it is that of none of them: it was made of several, such as rounds of a continuation.
+    pub(super) is_made_of_several: bool,
     pub(super) outcome: &'static str,
     /// `None` of a success.
     pub(super) code: Option<Code>,
@@ -124,7 +126,11 @@ impl Finished<'_> {
 
     /// Whether the tokens of this attempt bought an answer that was of use.
     pub(super) fn was_of_use(&self, index: usize) -> bool {
-        self.is_success() && self.answered == Some(index)
+        let is_part = || {
+            let tried = self.tried.get(index);
+            self.is_made_of_several && tried.is_some_and(|tried| tried.attempt.has_output())
+        };
+        self.is_success() && (self.answered == Some(index) || is_part())
     }
 
     /// Whether a person may want to know.

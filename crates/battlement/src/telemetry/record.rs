@@ -223,6 +223,7 @@ impl Record {
             first_output,
             tried: all,
             answered,
+            is_made_of_several: is_answer && answered.is_none(),
             outcome,
             code,
             source,
