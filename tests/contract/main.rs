@@ -242,6 +242,7 @@ fn g4_settings_out_of_range_are_errors_when_a_layer_is_made() {
 
 contracts! {
     call: battlement::call::CallLayer::new();
+    telemetry: battlement::telemetry::TelemetryLayer::new().metrics().incidents(|_| ());
     observe: battlement::observe::ObserveLayer::new();
     cache: battlement::cache::CacheLayer::new();
     single_flight: battlement::single_flight::SingleFlightLayer::new().any_temperature();

@@ -11,6 +11,7 @@ mod fuzz;
 mod guide;
 mod metadata;
 mod msrv;
+mod observability;
 mod sdk;
 mod sources;
 mod steps;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
                         alone, oldest compiler, the architecture's promises, the guide
   atlas                 rewrite docs/failure-atlas.md from the table of codes
   sdk                   install the official SDKs below target/ and run the tests that they are clients of
+  observability         rewrite docs/observability from the table of metrics
   fuzz [--seconds N] [TARGET…] [-- ARGUMENT…]
                         run fuzz targets (all, 60 seconds each, unless told otherwise); arguments
                         after `--` go to libFuzzer, such as the file of a crash to run again
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ("ci", []) => ci::run(),
         ("atlas", []) => atlas::run(),
         ("sdk", []) => sdk::test(),
+        ("observability", []) => observability::run(),
         ("fuzz", options) => fuzz::run(options),
         _ => {
             eprintln!("{USAGE}");

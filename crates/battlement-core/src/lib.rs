@@ -30,6 +30,7 @@ pub mod ledger;
 pub mod models;
 mod outcome;
 pub mod preflight;
+pub mod prices;
 pub mod queue;
 pub mod random;
 mod read;

@@ -136,7 +136,7 @@ pub struct Lab {
 
 /// What `battlement explain` is told: a file or a manifest, and what is known besides.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("answers").args(["file", "manifest"]).required(true))]
+#[command(group = ArgGroup::new("answers").args(["file", "manifest", "incident"]).required(true))]
 pub struct Explain {
     /// The body of an answer, or a whole answer as `curl -i` prints it; `-` reads standard input
     pub file: Option<PathBuf>,
@@ -172,6 +172,14 @@ pub struct Explain {
         conflicts_with_all = ["dialect", "provider", "status", "headers", "stream"],
     )]
     pub manifest: Option<PathBuf>,
+
+    /// Tell the incident records in this file as stories; `-` reads standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["dialect", "provider", "status", "headers", "stream", "json"],
+    )]
+    pub incident: Option<PathBuf>,
 }
 
 fn dialects() -> impl clap::builder::TypedValueParser<Value = Dialect> {

@@ -81,7 +81,7 @@ use crate::{
     continuation::ContinuationLayer, deadline::DeadlineLayer, degrade::DegradeLayer,
     fallback::FallbackLayer, finish::FinishLayer, hedge::HedgeLayer, observe::ObserveLayer,
     preflight::PreflightLayer, rate_limit::RateLimitLayer, retry::RetryLayer,
-    retry_after::RetryAfterLayer, stack::Stack, timeout::TimeoutLayer,
+    retry_after::RetryAfterLayer, stack::Stack, telemetry::TelemetryLayer, timeout::TimeoutLayer,
 };
 
 /// The layers as methods of [`ServiceBuilder`]; see the [module documentation](self).
@@ -95,6 +95,11 @@ pub trait ServiceBuilderExt<L>: sealed::Over<L> + Sized {
 
     /// Reads each request once, for all layers below; see [`call`](crate::call).
     fn llm_call(self, layer: CallLayer) -> ServiceBuilder<Stacked<CallLayer, L>> {
+        self.over(layer)
+    }
+
+    /// Tells what becomes of calls; see [`telemetry`](crate::telemetry).
+    fn llm_telemetry(self, layer: TelemetryLayer) -> ServiceBuilder<Stacked<TelemetryLayer, L>> {
         self.over(layer)
     }
 

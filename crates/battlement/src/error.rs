@@ -408,7 +408,7 @@ impl Error {
 }
 
 /// Appends a text as the inside of a JSON string.
-fn escape(text: &str, json: &mut String) {
+pub(crate) fn escape(text: &str, json: &mut String) {
     for letter in text.chars() {
         match letter {
             '"' => json.push_str("\\\""),

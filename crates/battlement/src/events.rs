@@ -1,7 +1,7 @@
 //! What happens to calls, told at one place per transition.
 //!
-//! Every layer tells the observer of the call, which is set once, at [`CallLayer`]. Metrics, traces
-//! and incident records are observers; a closure will do.
+//! Every layer tells the observers of the call, which are set once, at [`CallLayer`]. Metrics, traces
+//! and incident records are observers, see [`telemetry`](crate::telemetry); a closure will do.
 //!
 //! [`CallLayer`]: crate::call::CallLayer::observer
 //!
@@ -16,13 +16,16 @@
 //! # let _ = layer;
 //! ```
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use battlement_core::{Clock, Code, Verdict, attempts::Role, backoff::Trouble, breaker::Mode};
 use http::StatusCode;
 
 use crate::{
-    call::{Call, Misordered},
+    call::{Attempt, Call, Misordered},
     context::Dropped,
     continuation::{Cause, Way},
     fallback::{Served, Why},
@@ -37,6 +40,27 @@ use crate::{
 pub trait Observer: Send + Sync + 'static {
     /// This has just happened.
     fn event(&self, call: &Call, event: &Event<'_>);
+
+    /// This has just happened to one attempt of a call. Several of a call may run at once, and this is for
+    /// those who have to tell them apart. For all others it is the same as an event of the call.
+    fn attempt(&self, attempt: &Attempt, event: &Event<'_>) {
+        self.event(attempt.call(), event);
+    }
+}
+
+/// One, and then another.
+pub(crate) struct Both(pub(crate) Arc<dyn Observer>, pub(crate) Arc<dyn Observer>);
+
+impl Observer for Both {
+    fn event(&self, call: &Call, event: &Event<'_>) {
+        self.0.event(call, event);
+        self.1.event(call, event);
+    }
+
+    fn attempt(&self, attempt: &Attempt, event: &Event<'_>) {
+        self.0.attempt(attempt, event);
+        self.1.attempt(attempt, event);
+    }
 }
 
 impl<F> Observer for F
@@ -97,6 +121,8 @@ pub enum Event<'a> {
         /// Until when, as far as can be told.
         until: Option<Instant>,
     },
+    /// The wait that was told of last is over, and the attempt goes on its way.
+    Waited,
     /// A layer turned the call away, before it was sent.
     Rejected {
         /// Why.

@@ -95,7 +95,8 @@
 //! | a request cannot succeed, and is sent all the same | [`preflight`] |
 //! | the same is asked again, and costs the same again; or there is an outage, and an answer of an hour ago would do | `cache` |
 //! | many ask the same at once | `single_flight` |
-//! | nobody knows how answers end, or what they cost | [`observe`] |
+//! | nobody knows how calls went, or what they cost | [`telemetry`] |
+//! | nobody knows how one answer ended | [`observe`] |
 //!
 //! [`call`] reads each request once for all of them, and is where terms of lanes and an
 //! [observer](events) are set. What one call wants (its time, lane, tenant) it says with
@@ -128,6 +129,8 @@
 //! | `hyper-util` | knows of its errors whether the request was sent | yes |
 //! | `http2` | the same of requests that an HTTP/2 server turned back unread | |
 //! | `reqwest` | module `reqwest`: a stack over its client, and under code that speaks it; its errors as above | |
+//! | `telemetry` | [`telemetry`] makes spans, with `tracing` | |
+//! | `metrics` | [`telemetry`] counts and measures, with `metrics` | |
 //! | `json-schema` | module `repair`: structured output and calls of tools that match their schemas; [`preflight`] validates schemas | |
 //! | `axum` | module `axum`: [`Error`] as the answer of a handler | |
 //! | `util` | module `builder`: the layers as methods of `tower::ServiceBuilder` | |
@@ -176,6 +179,7 @@ pub mod retry_after;
 #[cfg(feature = "cache")]
 pub mod single_flight;
 pub mod stack;
+pub mod telemetry;
 pub mod timeout;
 
 pub use battlement_core as core;

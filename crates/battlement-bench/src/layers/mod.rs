@@ -8,6 +8,7 @@ mod contended;
 mod in_flight;
 mod inner;
 mod peers;
+mod told;
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -55,6 +56,7 @@ pub(crate) fn run(bench: &mut Bench) {
     not_taken(bench);
     not_late(bench);
     cached(bench);
+    told::run(bench);
     contended::run(bench, &runtime);
     streamed(bench);
     in_flight::run(bench);

@@ -4,7 +4,7 @@
 //! fault, may it be sent again, what did it cost, what now. What the provider wrote is quoted and
 //! made harmless: it is data, and may hold anything.
 
-mod words;
+pub(super) mod words;
 
 use std::fmt::Write as _;
 

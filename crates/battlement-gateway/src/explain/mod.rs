@@ -7,6 +7,7 @@ mod encoding;
 mod guess;
 mod head;
 mod human;
+mod incident;
 mod input;
 mod json;
 mod manifest;
@@ -41,6 +42,9 @@ pub(crate) struct Explanation {
 
 /// Runs `battlement explain`.
 pub(crate) fn run(arguments: &cli::Explain) -> anyhow::Result<()> {
+    if let Some(file) = &arguments.incident {
+        return print(&mut anstream::stdout().lock(), &incident::stories(file)?);
+    }
     match (&arguments.manifest, &arguments.file) {
         (Some(manifest), _) => all(&Manifest::open(manifest)?, arguments.json),
         (None, Some(file)) => one(file, arguments),

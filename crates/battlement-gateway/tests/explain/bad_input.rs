@@ -38,6 +38,7 @@ fn nothing_to_explain_is_an_error_without_a_command_line_too() {
         stream: false,
         json: false,
         manifest: None,
+        incident: None,
     };
     let error =
         battlement_gateway::run(&Cli { command: Some(Command::Explain(arguments)) }).unwrap_err();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod captured;
+mod incident;
 mod json;
 mod page;
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use battlement_core::{
-    Clock, Code, FinishClass, NoAnswer, Outcome, Phase, Signals, Usage, Verdict, fallback::InPlace,
+    Clock, Code, FinishClass, NoAnswer, Outcome, Phase, Signals, Usage, Verdict, attempts::Role,
+    fallback::InPlace,
 };
 use http::Request;
 
@@ -35,6 +36,8 @@ struct State {
     /// What any request with it has come through; the attempt in the extensions of a request knows
     /// what that one has. See [`Passed`].
     passed: AtomicU32,
+    /// Which of the call it is, from one; 0 as long as nobody has counted it.
+    number: AtomicU32,
     /// Whether it is in the ledger of its call.
     counted: AtomicBool,
     /// Whether it consists of several, each of which tells what happens to it.
@@ -127,6 +130,7 @@ impl Attempt {
             call,
             observed: AtomicBool::new(false),
             passed: AtomicU32::new(passed.0),
+            number: AtomicU32::new(0),
             counted: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             raced: AtomicBool::new(false),
@@ -159,6 +163,7 @@ impl Attempt {
     /// It goes on as one at the same call, of which somebody knows more.
     pub(crate) fn becomes(&self, call: Call) -> Self {
         let next = self.at_call(call);
+        next.0.number.store(self.number(), Ordering::Relaxed);
         next.0.counted.store(self.0.counted.load(Ordering::Acquire), Ordering::Release);
         next.0.raced.store(self.0.raced.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Some(headroom) = self.spare() {
@@ -180,6 +185,9 @@ impl Attempt {
         let was_counted = self.0.counted.swap(true, Ordering::AcqRel);
         let is_first = !self.0.whole.swap(true, Ordering::Relaxed);
         part.0.counted.store(is_first && was_counted, Ordering::Release);
+        if is_first {
+            part.0.number.store(self.number(), Ordering::Relaxed);
+        }
         part.0.raced.store(self.0.raced.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Some(headroom) = self.spare() {
             part.make_spare(headroom);
@@ -193,7 +201,7 @@ impl Attempt {
     /// Tells whoever watches what happens to it, unless those tell that it consists of.
     pub(crate) fn report(&self, event: &Event<'_>) {
         if !self.0.whole.load(Ordering::Relaxed) {
-            self.call().report(event);
+            self.call().each_observer(|observer| observer.attempt(self, event));
         }
     }
 
@@ -226,6 +234,17 @@ impl Attempt {
         let in_time = self.call().deadline().latest_start(needed, now);
         let in_place = self.patience().and_then(|patience| now.checked_add(patience));
         in_time.into_iter().chain(in_place).min()
+    }
+
+    /// How many hold on to it.
+    #[cfg(all(test, feature = "telemetry", feature = "metrics"))]
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
+    /// Whether both are the same attempt.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.latest().0, &other.latest().0)
     }
 
     /// Whether both are about the same call.
@@ -294,6 +313,23 @@ impl Attempt {
     /// The call it is part of.
     pub fn call(&self) -> &Call {
         &self.0.call
+    }
+
+    /// Which of its call it is, from one: as it was counted by the layer that makes several. 0 if nobody
+    /// has counted it.
+    pub fn number(&self) -> u32 {
+        self.latest().0.number.load(Ordering::Relaxed)
+    }
+
+    /// It begins, as the one that it is in the account of its call.
+    pub(crate) fn begun(&self, number: u32, role: Role) {
+        self.latest().0.number.store(number, Ordering::Relaxed);
+        self.report(&Event::Attempt { number, role });
+    }
+
+    /// The name of the route that it takes, if there is a choice.
+    pub fn route(&self) -> Option<&str> {
+        self.errand().map(|errand| &*errand.route)
     }
 
     /// What the answer means. `None` before its end, and if the request was never sent.
@@ -509,11 +545,21 @@ impl Attempt {
         self.conclude(|| {
             let mut verdict = Verdict::abandoned();
             verdict.has_output = self.has_output();
+            verdict.usage = self.usage_told();
             if let Some(failure) = &mut verdict.failure {
                 failure.code = code;
             }
             verdict
         });
+    }
+
+    /// What the answer has told of its cost so far.
+    fn usage_told(&self) -> Option<Usage> {
+        let told =
+            |tokens: &AtomicU64| Some(tokens.load(Ordering::Relaxed)).filter(|&tokens| tokens > 0);
+        let mut usage = Usage::default();
+        (usage.input, usage.output) = (told(&self.0.input), told(&self.0.output));
+        Some(usage).filter(|usage| !usage.is_unknown())
     }
 
     /// What it is called when an attempt is dropped: it may be us who left.
@@ -539,12 +585,7 @@ impl Attempt {
         self.conclude(|| {
             let mut verdict = Verdict::no_answer(NoAnswer::Overdue(clock));
             verdict.has_output = self.has_output();
-            let told = |tokens: &AtomicU64| {
-                Some(tokens.load(Ordering::Relaxed)).filter(|&tokens| tokens > 0)
-            };
-            let mut usage = Usage::default();
-            (usage.input, usage.output) = (told(&self.0.input), told(&self.0.output));
-            verdict.usage = Some(usage).filter(|usage| !usage.is_unknown());
+            verdict.usage = self.usage_told();
             if let Some(failure) = verdict.failure.as_mut().filter(|_| verdict.has_output) {
                 failure.phase = Phase::During;
             }

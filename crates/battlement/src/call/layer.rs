@@ -28,7 +28,7 @@ use crate::{
     deadline::Exceeded,
     drive::Drive,
     error::BoxError,
-    events::{Event, Observer},
+    events::{Both, Event, Observer},
 };
 
 /// Reads requests and keeps account of calls; see the [module documentation](super).
@@ -106,9 +106,14 @@ impl CallLayer {
         self.settings.lanes.terms(lane)
     }
 
-    /// Who is told of everything that happens to the calls.
+    /// Who is told of everything that happens to the calls. There may be several: each is told what the ones
+    /// before it were.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.settings.observer = Some(Arc::new(observer));
+        let observer: Arc<dyn Observer> = Arc::new(observer);
+        self.settings.observer = Some(match self.settings.observer.take() {
+            Some(before) => Arc::new(Both(before, observer)),
+            None => observer,
+        });
         self
     }
 

@@ -120,6 +120,8 @@ struct State {
     /// Whether it was ended because its time was over.
     expired: AtomicBool,
     observer: Option<Arc<dyn Observer>>,
+    /// See [`Call::watch`].
+    watch: OnceLock<Arc<dyn Observer>>,
     /// See [`Call::key`].
     key: OnceLock<Key>,
     /// The call as it was first read, which keeps the account, if this is what it is elsewhere.
@@ -167,6 +169,7 @@ impl Call {
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
             expired: AtomicBool::new(false),
             observer: settings.observer.clone(),
+            watch: OnceLock::new(),
             key: OnceLock::new(),
             origin: None,
             facts,
@@ -192,6 +195,7 @@ impl Call {
             ledger: Mutex::new(Ledger::new(Limits::default())),
             expired: AtomicBool::new(false),
             observer: self.0.observer.clone(),
+            watch: OnceLock::new(),
             key: OnceLock::new(),
             origin: Some(self.origin().clone()),
         }))
@@ -317,10 +321,29 @@ impl Call {
         self.origin().0.expired.load(Ordering::Relaxed)
     }
 
+    /// From here on this one is told as well. False if somebody was set before: of a stack within a stack
+    /// the outer one keeps the account.
+    pub(crate) fn watch(&self, watch: Arc<dyn Observer>) -> bool {
+        self.origin().0.watch.set(watch).is_ok()
+    }
+
+    /// Whether somebody was set to watch this call alone.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.origin().0.watch.get().is_some()
+    }
+
     /// Tells whoever watches.
     pub(crate) fn report(&self, event: &Event<'_>) {
+        self.each_observer(|observer| observer.event(self, event));
+    }
+
+    /// Everyone who watches.
+    fn each_observer(&self, tell: impl Fn(&dyn Observer)) {
         if let Some(observer) = &self.0.observer {
-            observer.event(self, event);
+            tell(&**observer);
+        }
+        if let Some(watch) = self.origin().0.watch.get() {
+            tell(&**watch);
         }
     }
 }

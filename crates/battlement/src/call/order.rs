@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Place {
     /// [`call`](crate::call)
     Call,
+    /// [`telemetry`](crate::telemetry)
+    Telemetry,
     /// [`degrade`](crate::degrade)
     Degrade,
     /// `cache`, with the feature of that name
@@ -52,8 +54,9 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order that keeps every promise.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Call,
+        Self::Telemetry,
         Self::Degrade,
         Self::Cache,
         Self::SingleFlight,
@@ -78,6 +81,7 @@ impl Place {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
+            Self::Telemetry => "telemetry",
             Self::Degrade => "degrade",
             Self::Cache => "cache",
             Self::SingleFlight => "single_flight",
@@ -125,6 +129,18 @@ pub struct Misordered {
 
 /// Outer, inner, and why not.
 const WRONG: &[(Place, Place, &str)] = &[
+    (
+        Place::Fallback,
+        Place::Telemetry,
+        "each route is a call of its own, and nobody sees that they are one",
+    ),
+    (
+        Place::Deadline,
+        Place::Telemetry,
+        "calls that ran out of time look as if their caller had gone away",
+    ),
+    (Place::Retry, Place::Telemetry, "only the first attempt is told of"),
+    (Place::Hedge, Place::Telemetry, "only one of two attempts is told of"),
     (Place::Deadline, Place::Repair, "the deadline ends an attempt, and not the call"),
     (Place::Preflight, Place::Repair, "what is asked again is not looked through"),
     (Place::Context, Place::Repair, "what is asked again is not shortened"),

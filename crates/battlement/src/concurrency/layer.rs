@@ -97,7 +97,7 @@ impl Gate for ConcurrencyLayer {
             Ok(Entered::Now(permit)) => Admitted::Go(Running { line, permit, speaks: !adapts }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine { waiting: Waiting::new(line, seat), adapts: *adapts };
-                call.report(&Event::Waiting { layer: "concurrency", until });
+                attempt.report(&Event::Waiting { layer: "concurrency", until });
                 Admitted::Wait(turn)
             }
             Err(missed) => Admitted::Reject(Rejected::new(missed).into()),

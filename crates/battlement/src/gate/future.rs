@@ -20,6 +20,7 @@ use crate::{
     call::Attempt,
     drive::Drive,
     error::BoxError,
+    events::Event,
     observe::{Attempted, Body, Settling},
 };
 
@@ -145,6 +146,7 @@ where
                     let attempt = back.release();
                     match turn {
                         Ok(held) => {
+                            attempt.report(&Event::Waited);
                             let settling = Settling::new(attempt, Passed { gate, held });
                             Attempted::new(Drive::owned(service, request), settling)
                         }

@@ -12,7 +12,6 @@ use super::learned::{Policy, prompt};
 use crate::{
     call::{Attempt, Call, Progress},
     clock::now,
-    events::Event,
     observe::Guard,
     retry::ticket::{settle, tokens},
 };
@@ -107,7 +106,7 @@ fn enter(
         let role = running.role();
         (running, role)
     };
-    call.report(&Event::Attempt { number: running.number(), role });
+    attempt.begun(running.number(), role);
     Ok(running)
 }
 

@@ -49,6 +49,11 @@ impl<G: Guard> Settling<G> {
         Self { attempt, guard: Some(guard), seen: Progress::default() }
     }
 
+    /// The guard, until it is settled.
+    pub(crate) fn guard(&self) -> Option<&G> {
+        self.guard.as_ref()
+    }
+
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
     }

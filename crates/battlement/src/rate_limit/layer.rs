@@ -97,7 +97,7 @@ impl Gate for RateLimitLayer {
             Ok(Entered::Now(held)) => Admitted::Go(Reserved { line, held, waited: false, told: 0 }),
             Ok(Entered::Waits(seat, until)) => {
                 let turn = InLine(Waiting::new(line, seat));
-                call.report(&Event::Waiting { layer: "rate_limit", until });
+                attempt.report(&Event::Waiting { layer: "rate_limit", until });
                 Admitted::Wait(turn)
             }
             Err(missed) => Admitted::Reject(Rejected::new(missed, now).into()),

@@ -12,7 +12,6 @@ use super::layer::Policy;
 use crate::{
     call::{Attempt, Progress},
     clock::now,
-    events::Event,
     observe::Guard,
 };
 
@@ -56,7 +55,7 @@ impl Ticket {
             let role = running.role();
             (running, role)
         };
-        call.report(&Event::Attempt { number: running.number(), role });
+        attempt.begun(running.number(), role);
         let policy = policy.clone();
         let running = Some(running);
         Ok((Self(Some(Owed { running, started, policy, is_committed: false })), role))

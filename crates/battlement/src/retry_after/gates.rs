@@ -20,7 +20,7 @@ use super::{
     turn::{Standing, Turn},
 };
 use crate::{
-    call::{Call, Key, KeyOf},
+    call::{Attempt, Key, KeyOf},
     clock::now,
     error::Explanation,
     events::Event,
@@ -85,7 +85,8 @@ impl Gates {
     }
 
     /// Asks to make a call.
-    pub(super) fn admit(&self, call: &Call, patience: Duration, now: Instant) -> Admitted {
+    pub(super) fn admit(&self, attempt: &Attempt, patience: Duration, now: Instant) -> Admitted {
+        let call = attempt.call();
         let own = Key::own(self.key.as_deref(), call);
         let idle = self.act(|shared| {
             let is_idle = shared.is_idle();
@@ -99,7 +100,7 @@ impl Gates {
         match self.act(|shared| shared.arrive(&line, limit, now)) {
             Step::Go(pass) => Admitted::Go(Ticket::new(own, pass, true)),
             Step::Wait { serial, back, turn } => {
-                call.report(&Event::Waiting { layer: "retry_after", until: Some(turn) });
+                attempt.report(&Event::Waiting { layer: "retry_after", until: Some(turn) });
                 let standing = Standing::new(self.clone(), line, serial);
                 Admitted::Wait(Turn::new(standing, own, back))
             }

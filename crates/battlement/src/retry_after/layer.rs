@@ -104,11 +104,10 @@ impl Gate for RetryAfterLayer {
     }
 
     fn admit(self: &Arc<Self>, attempt: &Attempt, now: Instant) -> gate::Admitted<Self> {
-        let call = attempt.call();
-        let patience = self.patience[call.lane() as usize];
+        let patience = self.patience[attempt.call().lane() as usize];
         // Another route may be quicker.
         let patience = attempt.patience().map_or(patience, |in_place| patience.min(in_place));
-        match self.gates.admit(call, patience, now) {
+        match self.gates.admit(attempt, patience, now) {
             Admitted::Go(ticket) => gate::Admitted::Go(ticket),
             Admitted::Wait(turn) => gate::Admitted::Wait(turn),
             Admitted::Late(error) => gate::Admitted::Reject(error.into()),

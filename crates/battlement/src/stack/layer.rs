@@ -27,6 +27,7 @@ use crate::{
     rate_limit::{self, RateLimitLayer},
     retry::{self, Retry, RetryLayer},
     retry_after::RetryAfterLayer,
+    telemetry::{self, Telemetry, TelemetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
 
@@ -36,6 +37,7 @@ use crate::{
 pub struct Stack {
     pub(super) base: Option<Base>,
     pub(super) call: CallLayer,
+    pub(super) telemetry: TelemetryLayer,
     pub(super) deadline: DeadlineLayer,
     pub(super) retry: RetryLayer,
     pub(super) retry_after: RetryAfterLayer,
@@ -47,14 +49,15 @@ pub struct Stack {
 }
 
 /// The layers over a client.
-type Layers<S> = Reads<Enforce<Retry<Gated<Timeout<Finish<S>>, Gates>>>>;
+type Layers<S> = Reads<Telemetry<Enforce<Retry<Gated<Timeout<Finish<S>>, Gates>>>>>;
 
 /// The gates that each attempt comes to, in one.
 type Gates = Both<RetryAfterLayer, Both<RateLimitLayer, Both<BreakerLayer, ConcurrencyLayer>>>;
 
 /// The body of an answer that comes through a [`Stack`], over the `R` of the client.
-pub type Body<R> =
-    deadline::Body<retry::Body<observe::Body<timeout::Body<finish::Body<R>>, Passed<Gates>>>>;
+pub type Body<R> = telemetry::Body<
+    deadline::Body<retry::Body<observe::Body<timeout::Body<finish::Body<R>>, Passed<Gates>>>>,
+>;
 
 impl Stack {
     /// For whoever answers, which is told by the address of each request.
@@ -126,6 +129,12 @@ impl Stack {
         self
     }
 
+    /// Tells what becomes of calls; nothing is told by default.
+    pub fn telemetry(mut self, telemetry: TelemetryLayer) -> Self {
+        self.telemetry = telemetry;
+        self
+    }
+
     /// With other retries.
     pub fn retry(mut self, retry: RetryLayer) -> Self {
         self.retry = retry;
@@ -175,6 +184,7 @@ impl Stack {
         Self {
             base: None,
             call,
+            telemetry: TelemetryLayer::off(),
             deadline: DeadlineLayer::new(),
             retry: RetryLayer::new(),
             retry_after: RetryAfterLayer::new(Default::default()).expect(usual),
@@ -209,6 +219,7 @@ impl<S> Layer<S> for Stack {
         let service = Gated::new(service, gates);
         let service = self.retry.layer(service).into_inner();
         let service = self.deadline.layer(service).into_inner();
+        let service = self.telemetry.layer(service).into_inner();
         let layers = self.call.layer(service);
         Stacked { base: self.base.clone(), layers }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A number with its thousands apart.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::explain) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -16,7 +16,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A wait in its two largest units, never shorter than it is.
-pub(super) fn waiting(wait: Duration) -> String {
+pub(in crate::explain) fn waiting(wait: Duration) -> String {
     let milliseconds = wait.as_nanos().div_ceil(1_000_000);
     if milliseconds < 1000 {
         return format!("{milliseconds} ms");
@@ -44,7 +44,7 @@ fn two(count: u128, per: u128, large: &str, small: &str) -> String {
 
 /// Foreign text without what could play tricks on a terminal: control characters, and those that
 /// are invisible or turn the direction of writing, are spelled out.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::explain) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -66,7 +66,7 @@ pub(super) fn harmless(text: &str) -> String {
 }
 
 /// Lines of at most `width` characters, broken at spaces; a longer word has a line of its own.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(in crate::explain) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut len = 0;
     for word in text.split(' ') {
