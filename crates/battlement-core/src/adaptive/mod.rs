@@ -9,7 +9,8 @@
 //!   the last cut can cause another, as in TCP, and not before an epoch is over, which is the usual
 //!   time to a first token and at least [`Config::epoch`].
 //! - **What was too much is cut.** A refusal says that those in flight are too many, so a part of them is what is left:
-//!   of a limit that is twice as high it would change nothing. A first token that does not come says less, since
+//!   of a limit that is twice as high it would change nothing. Of fewer than [`Config::initial`] none are too many: then
+//!   others were. A first token that does not come says less, since
 //!   the call may just be long, and takes a part of the limit.
 //! - **Waiting is a sign, length is not.** When a call has said nothing for half of the time that it has, for twice
 //!   as long as usual, and nobody who came after it was answered either, then it is not long, it is kept waiting
@@ -140,10 +141,8 @@ pub struct Full {
     pub limit: u32,
 }
 
-/// The constant of CUBIC, in calls per cubed time to a first token. RFC 9438 has 0.4 per cubed second, for windows of
-/// hundreds. With four calls at once that asks for too much at every second answer, and of several processes that do more
-/// is refused than a budget of retries pays for.
-const CUBIC: f64 = 0.03;
+/// The constant of CUBIC, in calls per cubed time to a first token: that of RFC 9438, which counts in seconds.
+const CUBIC: f64 = 0.4;
 
 /// By which part the usual time to a first token moves with each call: half of the calls push it up and
 /// half down when it is the median.
@@ -277,8 +276,8 @@ impl Adaptive {
             Signal::Good => self.first_content(&mut permit, now),
             // It may be refused in the middle of its answer, too.
             Signal::Overload => {
-                let in_use = self.limit.min(f64::from(self.in_flight));
-                self.cut(permit.cuts, in_use, now);
+                let in_use = self.in_flight.max(self.config.initial.get());
+                self.cut(permit.cuts, self.limit.min(f64::from(in_use)), now);
             }
             Signal::Neutral => self.look_for_stall(now),
         }

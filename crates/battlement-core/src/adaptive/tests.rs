@@ -60,7 +60,7 @@ fn doubles_until_the_first_cut_and_then_grows_by_one() {
 #[test]
 fn cubic_is_fast_then_careful_then_fast() {
     let cubic = Config { initial: number(100), ..Config::default() };
-    let limits = [70, 78, 84, 89, 93, 96, 98, 99, 99, 99, 100, 100, 100, 100, 101, 103, 106];
+    let limits = [70, 86, 95, 99, 99, 100, 102, 108, 121, 143, 177, 200, 200, 200, 200, 200, 200];
     check(cubic, "-++++++++++++++++", &limits);
 }
 
@@ -68,10 +68,10 @@ fn cubic_is_fast_then_careful_then_fast() {
 #[test]
 fn a_peak_not_reached_again_is_lowered() {
     let cubic = Config { initial: number(100), ..Config::default() };
-    check(cubic, "--+++++++", &[70, 49, 49, 51, 54, 56, 58, 59, 59]);
+    check(cubic, "--+++++++", &[70, 49, 52, 58, 59, 59, 60, 65, 75]);
     // At the smallest limit there is nothing to give up.
     let smallest = Config { min: number(10), initial: number(10), ..Config::default() };
-    check(smallest, "--++++++++", &[10, 10, 10, 10, 10, 10, 10, 10, 10, 11]);
+    check(smallest, "--++++++++", &[10, 10, 10, 10, 10, 13, 21, 36, 61, 98]);
 }
 
 #[test]
@@ -296,24 +296,37 @@ fn what_an_answer_takes_is_what_the_last_one_took() {
     assert_eq!(limit.takes(), Some(29 * SECOND));
 }
 
-/// A limit far above what is in use is no limit, and neither is a part of it.
+/// A limit far above what is in use is no limit, and neither is a part of it. Of a few nothing is too much.
 #[test]
 fn a_refusal_cuts_what_is_in_use_and_silence_the_limit() {
-    let check = |is_refused: bool, expected: u32| {
+    let check = |in_flight: usize, is_refused: bool, expected: u32| {
         let mut now = start();
-        let config = Config { initial: number(50), ..Config::default() };
-        let mut limit = Adaptive::new(config, now).unwrap();
-        let mut permits: Vec<_> = (0..10).map(|_| limit.admit(now).unwrap()).collect();
+        let mut limit = Adaptive::new(Config::default(), now).unwrap();
+        for _ in 0..46 {
+            let permits: Vec<_> = (0..limit.limit()).map(|_| limit.admit(now).unwrap()).collect();
+            now += SECOND;
+            let is_enough = limit.limit() >= 50;
+            for permit in permits {
+                let signal = if is_enough { Signal::Neutral } else { Signal::Good };
+                limit.release(permit, signal, now);
+            }
+        }
+        let before = limit.limit();
+        assert!(before >= 50);
+        let mut permits: Vec<_> = (0..in_flight).map(|_| limit.admit(now).unwrap()).collect();
         now += SECOND;
         if is_refused {
             limit.release(permits.remove(0), Signal::Overload, now);
         } else {
             limit.overdue(&mut permits[0], now);
         }
-        assert_eq!((limit.limit(), limit.cuts()), (expected, 1), "{is_refused}");
+        let expected = if expected == 0 { before * 7 / 10 } else { expected };
+        assert_eq!((limit.limit(), limit.cuts()), (expected, 1), "{in_flight}, {is_refused}");
     };
-    check(true, 7);
-    check(false, 35);
+    check(20, true, 14);
+    check(20, false, 0);
+    // As with four, which is where it begins.
+    check(1, true, 2);
 }
 
 #[test]

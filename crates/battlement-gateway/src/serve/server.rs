@@ -1,6 +1,12 @@
 //! Connections: how they begin, and how all of them end.
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
@@ -27,14 +33,19 @@ const HEADERS: usize = 100;
 pub(super) async fn serve(
     listener: TcpListener,
     current: Arc<Current>,
-    mut stop: oneshot::Receiver<()>,
+    stop: oneshot::Receiver<()>,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut stopped = pin!(async {
+        if stop.await.is_err() {
+            // Whoever has started it has gone away, which is no reason to stop.
+            pending::<()>().await;
+        }
+    });
     loop {
         let socket = tokio::select! {
             accepted = listener.accept() => accepted,
-            // Whoever has started it has gone away, which is no reason to stop.
-            Ok(()) = &mut stop => break,
+            () = &mut stopped => break,
         };
         match socket {
             Ok((socket, _)) => {
@@ -113,7 +124,7 @@ pub(super) async fn told_to_end() {
         let (Ok(mut terminate), Ok(mut interrupt)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
         else {
-            return std::future::pending().await;
+            return pending().await;
         };
         tokio::select! {
             _ = terminate.recv() => {}
@@ -122,6 +133,6 @@ pub(super) async fn told_to_end() {
     }
     #[cfg(not(unix))]
     if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+        pending().await
     }
 }

@@ -82,3 +82,14 @@ async fn a_new_file_holds_for_new_calls_and_a_bad_one_for_none() {
     assert_eq!(open.open(), 1, "what was on its way is not disturbed");
     drop(on_its_way);
 }
+
+#[tokio::test]
+async fn it_goes_on_when_whoever_has_started_it_goes_away() {
+    let (address, _server) = rig("ok").await.leave();
+    for _ in 0..3 {
+        // On a connection of its own each time.
+        let request = Request::post(format!("http://{address}{CHAT}"));
+        let request = request.header("content-type", "application/json");
+        assert_eq!(send(request.body(Full::from(ASK)).unwrap()).await.status(), 200);
+    }
+}

@@ -32,7 +32,7 @@ pub(crate) struct Rig {
     pub(crate) provider: Provider,
     pub(crate) url: String,
     pub(crate) gateway: Running,
-    _server: Server,
+    server: Server,
 }
 
 /// A file with one provider, a key and every model.
@@ -59,10 +59,15 @@ pub(crate) async fn rig_with(script: &str, more: &str) -> Rig {
     let config = config::parse(&format!("{more}\n{}", file(&url)));
     let config = config.or_else(|_| config::parse(&format!("{}\n{more}", file(&url)))).unwrap();
     let gateway = Running::start(config, anywhere().await.unwrap(), None).await.unwrap();
-    Rig { provider, url, gateway, _server: server }
+    Rig { provider, url, gateway, server: server }
 }
 
 impl Rig {
+    /// Goes away, and leaves the gateway to itself, in front of this server.
+    pub(crate) fn leave(self) -> (SocketAddr, Server) {
+        (self.gateway.address(), self.server)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.gateway.address()
     }

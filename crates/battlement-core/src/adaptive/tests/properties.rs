@@ -94,7 +94,7 @@ proptest! {
             if after.2 != before.2 {
                 prop_assert_eq!(after.2, before.2 + 1);
                 let least = f64::from(config.min.get());
-                let in_use = before.3.min(f64::from(before.1));
+                let in_use = before.3.min(f64::from(before.1.max(config.initial.get())));
                 let is_refused = matches!(step, Step::Release(..));
                 let too_much = if is_refused { in_use } else { before.3 };
                 let floor = least.max(too_much * config.cut);
