@@ -75,7 +75,7 @@ fn count(of: usize) -> [String; 1] {
 fn lanes() {
     let lanes = Lanes::default();
     let of = |show: fn(&Terms) -> String| Lane::ALL.map(|lane| show(lanes.terms(lane)));
-    let Terms { time: _, attempts: _, waiting: _, hedge: _, share: _ } = Terms::interactive();
+    let Terms { time: _, attempts: _, waiting: _, hedge: _ } = Terms::interactive();
     check(
         "call.md",
         "Terms",
@@ -84,7 +84,6 @@ fn lanes() {
             ("attempts", &of(|terms| terms.attempts.to_string())),
             ("waiting", &of(|terms| time(terms.waiting))),
             ("hedge", &of(|terms| terms.hedge.to_string())),
-            ("share", &of(|terms| terms.share.to_string())),
         ],
     );
     // The layer does not tell its settings, but shows them.

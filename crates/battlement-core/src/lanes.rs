@@ -3,11 +3,8 @@
 //! A person who watches the cursor and a nightly job want opposite things from the same limit: one
 //! would rather fail than wait, the other would rather wait than fail. Served alike, the job's ten
 //! thousand calls stand in front of the person. So a call has a [`Lane`], and a lane has [`Terms`]:
-//! how long the answer is of use, how often and how patiently it is tried, whether speed may be
-//! bought with a hedge, and which share of a contested limit is safe from the other lanes.
-//!
-//! Shares are guarantees and not priorities: a lane that is empty leaves its share to the others,
-//! and none is ever starved, as the lowest under strict priorities would be.
+//! how long the answer is of use, how often and how patiently it is tried, and whether speed may be
+//! bought with a hedge. Who goes first in a line is a matter of the [queue](crate::queue).
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -99,43 +96,36 @@ pub struct Terms {
     pub waiting: Duration,
     /// Whether a second attempt may be sent beside a slow first one.
     pub hedge: bool,
-    /// The share of a contested limit that is safe from the other lanes, over 0 and at most 1.
-    pub share: f64,
 }
 
 impl Terms {
-    /// Ten minutes, as the providers' SDKs; three attempts within half a minute of waits; hedged;
-    /// 60 % of the limit.
+    /// Ten minutes, as the providers' SDKs; three attempts within half a minute of waits; hedged.
     pub const fn interactive() -> Self {
         Self {
             time: Some(Duration::from_secs(600)),
             attempts: 3,
             waiting: Duration::from_secs(30),
             hedge: true,
-            share: 0.6,
         }
     }
 
-    /// Half an hour; five attempts within five minutes of waits; 30 % of the limit.
+    /// Half an hour; five attempts within five minutes of waits.
     pub const fn deferred() -> Self {
         Self {
             time: Some(Duration::from_secs(30 * 60)),
             attempts: 5,
             waiting: Duration::from_secs(300),
             hedge: false,
-            share: 0.3,
         }
     }
 
-    /// A day, as the providers' own batches; ten attempts within an hour of waits; 10 % of the
-    /// limit, and whatever the others leave.
+    /// A day, as the providers' own batches; ten attempts within an hour of waits.
     pub const fn batch() -> Self {
         Self {
             time: Some(Duration::from_secs(24 * 60 * 60)),
             attempts: 10,
             waiting: Duration::from_secs(60 * 60),
             hedge: false,
-            share: 0.1,
         }
     }
 }
@@ -153,18 +143,9 @@ impl Lanes {
         let terms = [interactive, deferred, batch];
         let mut limits = [Limits::default(); 3];
         for (lane, terms) in Lane::ALL.into_iter().zip(terms) {
-            // Written so that a share which is no number is wrong too.
-            if !(terms.share > 0.0 && terms.share <= 1.0) {
-                return Err(InvalidLanes::Share { lane, share: terms.share });
-            }
             limits[lane as usize] = Limits::new(terms.attempts)
                 .map_err(|source| InvalidLanes::Attempts { lane, source })?
                 .waiting(terms.waiting);
-        }
-        let sum: f64 = terms.iter().map(|terms| terms.share).sum();
-        // Tenths do not add up to one exactly.
-        if sum > 1.0 + 1e-9 {
-            return Err(InvalidLanes::Shares(sum));
         }
         Ok(Self { terms, limits })
     }
@@ -198,17 +179,6 @@ impl Default for Lanes {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidLanes {
-    /// A share is out of range.
-    #[error("the share of {lane}, {share}, is not over 0 and at most 1")]
-    Share {
-        /// Whose share.
-        lane: Lane,
-        /// The share.
-        share: f64,
-    },
-    /// More is guaranteed than there is.
-    #[error("the shares of all lanes are {0} together, which is over 1")]
-    Shares(f64),
     /// A number of attempts is out of range.
     #[error("the attempts of {lane} are out of range")]
     Attempts {

@@ -115,6 +115,8 @@ struct State {
     repeatable: bool,
     held: bool,
     forced: bool,
+    /// What its lane says about second attempts.
+    hedged: bool,
     caching: Caching,
     ledger: Mutex<Ledger>,
     /// Whether it was ended because its time was over.
@@ -165,6 +167,7 @@ impl Call {
             repeatable,
             held: body.is_some(),
             forced: request.extensions().get::<Force>().is_some(),
+            hedged: settings.lanes.terms(lane).hedge,
             caching: options.map(|options| options.caching).unwrap_or_default(),
             ledger: Mutex::new(Ledger::new(limits.repeatable(repeatable))),
             expired: AtomicBool::new(false),
@@ -179,7 +182,8 @@ impl Call {
     /// The same call, of which this is known: as it is made elsewhere, or by somebody who knows better. It
     /// keeps its deadline, its account and whatever else the caller has said.
     pub(crate) fn known_as(&self, facts: Facts, credential: Option<Credential>) -> Self {
-        let State { started, deadline, lane, repeatable, held, forced, caching, .. } = *self.0;
+        let State { started, deadline, lane, repeatable, held, forced, hedged, caching, .. } =
+            *self.0;
         Self(Arc::new(State {
             facts,
             started,
@@ -190,6 +194,7 @@ impl Call {
             repeatable,
             held,
             forced,
+            hedged,
             caching,
             // Never looked at: the account is that of the origin.
             ledger: Mutex::new(Ledger::new(Limits::default())),
@@ -279,6 +284,11 @@ impl Call {
     /// Whether the request may be sent twice.
     pub fn is_repeatable(&self) -> bool {
         self.0.repeatable
+    }
+
+    /// Whether its lane has speed bought with a second attempt.
+    pub(crate) fn may_be_hedged(&self) -> bool {
+        self.0.hedged
     }
 
     /// Whether the body is in memory, so that it can be sent again.

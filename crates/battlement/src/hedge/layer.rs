@@ -120,7 +120,8 @@ where
             policy.budget.deposit(tokens(call.facts()), started);
         }
         let situation = Situation {
-            repeatable: call.is_repeatable()
+            repeatable: call.may_be_hedged()
+                && call.is_repeatable()
                 && call.is_held()
                 && !is_repetition
                 && is_asked_only(call.facts().operation),

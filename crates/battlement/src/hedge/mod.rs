@@ -16,6 +16,7 @@
 //!
 //! - for a request that may not be [repeated](crate::call::Options::repeatable), whose body is not in memory, that changes
 //!   something (begins a batch, uploads a file), or that an SDK says to send again;
+//! - for a call in a [lane](battlement_core::lanes::Terms::hedge) that is not in a hurry: by default only interactive ones are;
 //! - once the answer has begun;
 //! - when too little time is left, or the account of the call has no attempt left. Where the call could go to [another
 //!   route](crate::fallback), the last attempt is for that;
@@ -25,7 +26,7 @@
 //!   is free than [`Config::headroom`]. No second attempt ever waits in line; see [`NoRoom`];
 //! - when the share of hedges is used up, or the budget.
 //!
-//! The first five are known from the call, and the layers further in are asked when the second attempt comes by.
+//! The first six are known from the call, and the layers further in are asked when the second attempt comes by.
 //! What they turn away costs nothing: it takes neither from the budget nor from the account. Signs of overload
 //! at a provider that none of these layers has noticed are not known here.
 //!

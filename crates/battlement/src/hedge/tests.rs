@@ -300,6 +300,9 @@ async fn where_it_could_do_harm_there_is_none() {
 
     let once = Options::default().repeatable(false);
     check_alone(Case::new(late()).await, with(once), None).await;
+    // Nobody watches.
+    let patient = Options::default().lane(battlement_core::lanes::Lane::Deferred);
+    check_alone(Case::new(late()).await, with(patient), None).await;
     let near = Options::default().time(5 * SECOND + LATE / 100);
     let slow = Config { earliest: 6 * SECOND, ..config() };
     let slow = HedgeLayer::new(slow).unwrap();
