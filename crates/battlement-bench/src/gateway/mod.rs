@@ -99,15 +99,17 @@ fn gateway(program: &std::path::Path, mock: &str, bench: &mut Bench) -> std::io:
 fn config_of(listen: &str, mock: &str) -> String {
     format!(
         r#"
-[server]
 listen = "{listen}"
+log = "off"
 
 [providers.mock]
 kind = "openai"
-base = "http://{mock}"
+base_url = "http://{mock}"
+key = "sk-of-the-gateway"
 
-[routes."*"]
-chain = ["mock"]
+[[models]]
+name = "*"
+to = [{{ provider = "mock" }}]
 "#
     )
 }
