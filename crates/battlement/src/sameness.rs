@@ -6,7 +6,7 @@ use battlement_core::request::{
 };
 use http::{HeaderMap, HeaderName, Method, Uri, header::CONTENT_ENCODING};
 
-use crate::call::{Caching, Call, account};
+use crate::call::{Caching, Call, Identity};
 
 /// What is told to a layer about which calls ask for the same.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Sameness {
     pub(crate) any: bool,
     /// Among all callers.
     pub(crate) shared: bool,
+    /// Only among those with the same key, within a tenant, too: what happens to one of them on its way happens to all.
+    pub(crate) by_key: bool,
     /// Headers that change answers, beside those that are known to.
     pub(crate) headers: Vec<HeaderName>,
 }
@@ -45,11 +47,25 @@ impl Sameness {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Option<Fingerprint> {
-        let scope = match (self.shared, call.tenant(), account(headers, uri)) {
-            (true, ..) => Scope::Everybody,
-            (false, Some(tenant), _) => Scope::Tenant(tenant.name()),
-            (false, None, Some(account)) => Scope::Credential(account),
-            (false, None, None) => Scope::Nobody,
+        let tenant = call.tenant().filter(|_| !self.shared);
+        let mut said = Vec::new();
+        let scope = match (self.shared, tenant) {
+            (true, _) => Scope::Everybody,
+            (false, Some(tenant)) if !self.by_key => Scope::Tenant(tenant.name()),
+            (false, tenant) => {
+                let identity = Identity::of(headers, uri);
+                // Who names the public part of a signature need not be who may sign.
+                if identity.is_signed && tenant.is_none() {
+                    return None;
+                }
+                let name = tenant.map_or("", |tenant| tenant.name());
+                if !identity.said.is_empty() || !name.is_empty() {
+                    said.extend_from_slice(&(name.len() as u64).to_le_bytes());
+                    said.extend_from_slice(name.as_bytes());
+                    said.extend_from_slice(&identity.said);
+                }
+                if said.is_empty() { Scope::Nobody } else { Scope::Credential(&said) }
+            }
         };
         let (facts, more) = (call.facts(), &*self.headers);
         let key = Asked { facts, method, uri, headers, more, body, scope }.key().ok()?;

@@ -91,6 +91,12 @@ fn answer<'b>(dialect: Dialect, top: &Top<'b>) -> Option<Schema<'b>> {
             "generation_config/response_json_schema",
         ])
         .or_else(|| {
+            // A word of an enumeration is answered as it is, and is no JSON.
+            let kind =
+                ["generationConfig/responseMimeType", "generation_config/response_mime_type"];
+            if first(top, &kind).and_then(string).is_some_and(|kind| kind == "text/x.enum") {
+                return None;
+            }
             let own = ["generationConfig/responseSchema", "generation_config/response_schema"];
             object(first(top, &own)).map(Schema::Google)
         }),

@@ -19,7 +19,7 @@ use http::{HeaderMap, Response, StatusCode, header::CONTENT_ENCODING};
 use http_body::{Frame, SizeHint};
 
 use super::{Answer, answer::Replay, layer::Policy};
-use crate::{call::Attempt, events::Event, observe::HeldBody};
+use crate::{call::Attempt, context::Dropped, events::Event, observe::HeldBody, source::Source};
 
 /// The body of an answer. See the [module documentation](super).
 pub struct Body<R>(Way<R>)
@@ -135,6 +135,9 @@ impl Keeping {
         if response.status() != StatusCode::OK || headers.contains_key(CONTENT_ENCODING) {
             return None;
         }
+        if is_less_than_asked_for(response) {
+            return None;
+        }
         Some(Box::new(Self {
             policy: policy.clone(),
             key,
@@ -187,6 +190,17 @@ impl Drop for Keeping {
         self.policy.store.put(self.key, answer, self.policy.time());
         call.report(&Event::CacheStored { size });
     }
+}
+
+/// Whether it is what was to be had at the moment: of another route than the first, to a part of the conversation, or not what
+/// its schema asks for. When all is well again nobody is to get that.
+fn is_less_than_asked_for<R>(response: &Response<R>) -> bool {
+    let extensions = response.extensions();
+    #[cfg(feature = "json-schema")]
+    if extensions.get::<crate::repair::Repaired>().is_some_and(|repaired| !repaired.is_valid) {
+        return true;
+    }
+    Source::of(response) != Source::Primary || extensions.get::<Dropped>().is_some()
 }
 
 /// What an answer ended with, if it is one to be kept: whole, with something in it, and that would be the same for whoever

@@ -52,13 +52,15 @@ pub(super) fn read(bytes: &Bytes, date: SystemTime) -> Option<Answer> {
         .map(|end| end.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
         .collect();
     let in_order = ends.is_sorted() && ends.last().map_or(0, |end| *end as usize) == rest.len();
+    // Older than this machine is up, where its clock begins then: it is not known how old.
+    let since = now().checked_sub(age)?;
     in_order.then(|| Answer {
         headers,
         body: bytes.slice(bytes.len() - rest.len()..),
         ends,
         class,
         streamed: *streamed != 0,
-        since: now().checked_sub(age).unwrap_or_else(now),
+        since,
     })
 }
 

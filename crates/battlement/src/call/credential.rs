@@ -74,7 +74,7 @@ impl Credential {
 }
 
 /// What tells the account that a request is made on: its key, or whatever else stays the same.
-pub(crate) fn account<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a [u8]> {
+fn account<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a [u8]> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return Some(authorized(value.as_bytes()));
     }
@@ -82,6 +82,54 @@ pub(crate) fn account<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a [u
         return Some(value.as_bytes());
     }
     keys(uri.query()?).next().map(str::as_bytes)
+}
+
+/// Everything in a request that says who makes it, for those who must not take two callers for one: every header that
+/// may, whoever reads it, and every key in the address.
+#[cfg(feature = "cache")]
+pub(crate) struct Identity {
+    /// What was said, each with its length. Empty if nothing was.
+    pub(crate) said: Vec<u8>,
+    /// Whether a part of it is a signature, of which only the public part stays the same: it proves nothing here.
+    pub(crate) is_signed: bool,
+}
+
+/// What the name of a header has in it that may say who makes a call.
+#[cfg(feature = "cache")]
+const SAYS_WHO: [&str; 6] = ["auth", "key", "token", "secret", "cookie", "credential"];
+
+#[cfg(feature = "cache")]
+impl Identity {
+    pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
+        let (mut said, mut is_signed) = (Vec::new(), false);
+        let mut say = |name: &str, value: &[u8]| {
+            for part in [name.as_bytes(), value] {
+                said.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                said.extend_from_slice(part);
+            }
+        };
+        let says_who = |name: &HeaderName| {
+            let name = name.as_str();
+            SAYS_WHO.iter().any(|part| name.contains(part)) && !name.contains("idempotency")
+        };
+        let mut names: Vec<&HeaderName> = headers.keys().filter(|name| says_who(name)).collect();
+        names.sort_unstable_by_key(|name| name.as_str());
+        for name in names {
+            for value in headers.get_all(name) {
+                let stays = if *name == AUTHORIZATION {
+                    authorized(value.as_bytes())
+                } else {
+                    value.as_bytes()
+                };
+                is_signed |= *name == AUTHORIZATION && value.as_bytes().starts_with(b"AWS4-");
+                say(name.as_str(), stays);
+            }
+        }
+        for key in keys(uri.query().unwrap_or_default()) {
+            say(KEY, key.as_bytes());
+        }
+        Self { said, is_signed }
+    }
 }
 
 /// The part of an `authorization` that stays the same from call to call.
@@ -148,6 +196,36 @@ mod tests {
         };
         assert_eq!(signed("one"), signed("another"));
         assert_eq!(signed("one"), Some(Credential::of("AKID")));
+    }
+
+    #[cfg(feature = "cache")]
+    #[test]
+    fn two_callers_are_two_whatever_tells_them_apart() {
+        let said = |headers: &[(&'static str, &str)], uri: &str| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+            let identity = Identity::of(&headers.collect(), &uri.parse().unwrap());
+            (identity.said, identity.is_signed)
+        };
+        let (uri, proxy) = ("https://h/v1", ("authorization", "Basic proxy"));
+        let callers = [
+            said(&[("authorization", "Bearer AKID")], uri),
+            said(&[("authorization", "AWS4-HMAC-SHA256 Credential=AKID/1/eu/b, Signature=x")], uri),
+            said(&[("x-api-key", "AKID")], uri),
+            said(&[proxy], uri),
+            said(&[proxy, ("x-goog-api-key", "one")], uri),
+            said(&[proxy, ("x-goog-api-key", "other")], uri),
+            said(&[proxy], "https://h/v1?key=one"),
+            said(&[proxy], "https://h/v1?key=other"),
+            said(&[("cookie", "session=one")], uri),
+            said(&[("helicone-auth", "one")], uri),
+        ];
+        for (index, one) in callers.iter().enumerate() {
+            assert!(!callers[..index].contains(one), "{index}");
+        }
+        assert!(callers[1].1 && !callers[0].1);
+        assert_eq!(said(&[("idempotency-key", "1"), ("accept", "x")], uri), (Vec::new(), false));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub use attempt::Attempt;
 pub(crate) use attempt::{Errand, Progress};
 pub use credential::Credential;
 #[cfg(feature = "cache")]
-pub(crate) use credential::account;
+pub(crate) use credential::Identity;
 pub(crate) use credential::{forget, is_credential};
 pub use key::Key;
 pub(crate) use key::{ByKey, KeyOf};

@@ -157,47 +157,55 @@ impl Flight {
 
     /// Polls what is below, if nobody else does and it is not over; whether there is something new.
     fn drive(self: &Arc<Self>) -> bool {
-        let mut upstream = match self.upstream.try_lock() {
-            Ok(upstream) => upstream,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                // Whoever has taken it looks for this after it has given it back. If that was just now, it is free.
-                lock(&self.state).missed = true;
-                match self.upstream.try_lock() {
-                    Ok(upstream) => upstream,
-                    Err(_) => return false,
-                }
-            }
-        };
-        let Some(below) = &mut *upstream else { return lock(&self.state).ending.is_some() };
-        let waker = Waker::from(self.clone());
-        let crash = Crash(self);
-        let polled = below.as_mut().poll(&mut Context::from_waker(&waker));
-        let is_over = below.is_over();
-        mem::forget(crash);
-        let (news, wakers, gone) = {
-            let mut state = lock(&self.state);
-            let news = polled.is_ready();
-            match polled {
-                Poll::Pending => {}
-                Poll::Ready(Ok(Some(item))) => {
-                    state.add(item, self.most);
-                    if is_over {
-                        state.end(Ending::Whole);
+        loop {
+            let mut upstream = match self.upstream.try_lock() {
+                Ok(upstream) => upstream,
+                // It has panicked, which everybody is told.
+                Err(TryLockError::Poisoned(_)) => return true,
+                Err(TryLockError::WouldBlock) => {
+                    // Whoever has taken it looks for this after it has given it back. If that was just now, it is free.
+                    lock(&self.state).missed = true;
+                    match self.upstream.try_lock() {
+                        Ok(upstream) => upstream,
+                        Err(TryLockError::Poisoned(_)) => return true,
+                        Err(TryLockError::WouldBlock) => return false,
                     }
                 }
-                Poll::Ready(Ok(None)) => state.end(Ending::Whole),
-                Poll::Ready(Err(error)) => state.end(Ending::Failed(Arc::new(error))),
+            };
+            let Some(below) = &mut *upstream else { return lock(&self.state).ending.is_some() };
+            let waker = Waker::from(self.clone());
+            let crash = Crash(self);
+            let polled = below.as_mut().poll(&mut Context::from_waker(&waker));
+            let is_over = below.is_over();
+            mem::forget(crash);
+            let news = polled.is_ready();
+            let (wakers, gone, missed) = {
+                let mut state = lock(&self.state);
+                match polled {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(Some(item))) => {
+                        state.add(item, self.most);
+                        if is_over {
+                            state.end(Ending::Whole);
+                        }
+                    }
+                    Poll::Ready(Ok(None)) => state.end(Ending::Whole),
+                    Poll::Ready(Err(error)) => state.end(Ending::Failed(Arc::new(error))),
+                }
+                let gone = state.ending.is_some().then(|| upstream.take());
+                drop(upstream);
+                // Those who came in vain came before this.
+                let missed = mem::take(&mut state.missed);
+                (if news { state.wakers() } else { SmallVec::new() }, gone, missed)
+            };
+            drop(gone);
+            wakers.into_iter().for_each(Waker::wake);
+            // Who came in vain may have come with the news that there is some. Whoever is here looks for it: if all were
+            // woken to do so, they would only come in vain again.
+            if news || !missed {
+                return news;
             }
-            let gone = state.ending.is_some().then(|| upstream.take());
-            drop(upstream);
-            // Those who came in vain came before this.
-            let wakes = mem::take(&mut state.missed) || news;
-            (news, if wakes { state.wakers() } else { SmallVec::new() }, gone)
-        };
-        drop(gone);
-        wakers.into_iter().for_each(Waker::wake);
-        news
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use battlement_core::{Code, Verdict, request::canonical::Fingerprint};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -47,6 +47,9 @@ pub(super) struct Participant {
     timer: Timer,
 }
 
+/// What the name of a header has in it that is about the caller, and not about the answer.
+const PERSONAL: [&str; 4] = ["cookie", "organization", "ratelimit", "-project"];
+
 impl Participant {
     pub(super) fn new(booked: Booked, attempt: Attempt, made: Option<Attempt>) -> Self {
         // It is read below, for all of them.
@@ -67,6 +70,16 @@ impl Participant {
             self.answered = Some(attempt.clone());
             self.attempt.shows(attempt);
             let mut own = response.clone();
+            if self.made.is_none() {
+                // They are about the caller that was the first.
+                let is_personal =
+                    |name: &HeaderName| PERSONAL.iter().any(|part| name.as_str().contains(part));
+                let personal: Vec<_> =
+                    own.headers().keys().filter(|name| is_personal(name)).cloned().collect();
+                for name in personal {
+                    own.headers_mut().remove(name);
+                }
+            }
             own.extensions_mut().insert(self.attempt.clone());
             (own, *length)
         }))

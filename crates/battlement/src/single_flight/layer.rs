@@ -66,7 +66,7 @@ impl Default for SingleFlightLayer {
 impl SingleFlightLayer {
     /// For requests that ask for the same answer each time, holding a megabyte of each.
     pub fn new() -> Self {
-        let sameness = Sameness::default();
+        let sameness = Sameness { by_key: true, ..Sameness::default() };
         Self { policy: Policy { sameness, most: MOST_HELD, flights: Arc::default() } }
     }
 

@@ -219,6 +219,9 @@ fn plain(text: Text<'_>) -> Result<Option<Vec<u8>>, NoKey> {
     if text.raw.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
         return Err(NoKey::NotText);
     }
+    if std::str::from_utf8(text.raw).is_err() {
+        return Err(NoKey::NotText);
+    }
     if !text.is_escaped() {
         return Ok(None);
     }
@@ -246,7 +249,8 @@ impl Setting {
         let number = || std::str::from_utf8(number).ok()?.parse::<f64>().ok();
         match self {
             Self::Temperature => number() == Some(0.0),
-            Self::Seed => true,
+            // Some take a negative one for none.
+            Self::Seed => number().is_some_and(|seed| seed >= 0.0),
             Self::Settings | Self::Other => false,
         }
     }
