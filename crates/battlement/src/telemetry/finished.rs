@@ -104,6 +104,8 @@ pub(super) struct Finished<'a> {
     pub(super) code: Option<Code>,
     /// Where the answer is from, if not from the first choice.
     pub(super) source: Option<Box<str>>,
+    /// It was kept, and is as good as a new one.
+    pub(super) is_fresh: bool,
     /// Waited after the last attempt, for one that was not made.
     pub(super) wait: Duration,
     pub(super) settings: &'a Settings,
@@ -133,9 +135,12 @@ impl Finished<'_> {
         self.is_success() && (self.answered == Some(index) || is_part())
     }
 
-    /// Whether a person may want to know.
+    /// Whether a person may want to know: it has failed, or would have without help. What was only late has not.
     pub(super) fn is_incident(&self) -> bool {
-        !self.is_success() || self.tried.len() > 1 || self.source.is_some()
+        let is_plain = |tried: &&Tried| tried.role != Role::Hedge;
+        !self.is_success()
+            || self.tried.iter().filter(is_plain).count() > 1
+            || (self.source.is_some() && !self.is_fresh)
     }
 
     pub(super) fn took(&self) -> Duration {

@@ -25,7 +25,6 @@ use crate::{
     drive::Drive,
     error::BoxError,
     observe::{self, Settling, watch},
-    source::Source,
 };
 
 /// Tells what becomes of calls; see the [module documentation](super).
@@ -183,7 +182,8 @@ where
         // The guard is there before the service is called: a panic settles it.
         let settling = Settling::new(attempt, Watch::new(record));
         let drive = {
-            let _inside = span(&settling).map(CallSpan::enter);
+            let span = span(&settling);
+            let _inside = span.as_ref().map(CallSpan::enter);
             Drive::start(&mut self.inner, request)
         };
         ResponseFuture { drive, settling: Some(settling) }
@@ -191,7 +191,7 @@ where
 }
 
 /// The span of a call, if anybody is told of it.
-fn span(settling: &Settling<Watch>) -> Option<&CallSpan> {
+fn span(settling: &Settling<Watch>) -> Option<CallSpan> {
     Some(settling.guard()?.record()?.span())
 }
 
@@ -221,14 +221,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = {
-            let _inside = this.settling.as_ref().and_then(span).map(CallSpan::enter);
+            let span = this.settling.as_ref().and_then(span);
+            let _inside = span.as_ref().map(CallSpan::enter);
             ready!(this.drive.poll(cx))
         };
         let mut settling = this.settling.take().expect("polled after it was over");
         Poll::Ready(match answer {
             Ok(response) => {
                 if let Some(record) = settling.guard().and_then(Watch::record) {
-                    record.answered(Source::of(&response));
+                    record.answered(&response);
                 }
                 Ok(watch(response, settling))
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use battlement_core::{Code, Verdict, attempts::Role};
-use http::Uri;
+use http::{Response, Uri};
 use smallvec::SmallVec;
 
 use super::{
@@ -26,14 +26,15 @@ use crate::{
     events::{Event, Observer},
     observe::Guard,
     seed,
-    source::Source,
+    source::{Hit, Source},
 };
 
 /// The account of one call, from its beginning to the end of its answer.
 pub(super) struct Record {
     settings: Arc<Settings>,
     id: u64,
-    span: CallSpan,
+    /// Gone with the end of the call: this is held by whoever holds the call, and a span is over when nobody has it.
+    span: Mutex<CallSpan>,
     state: Mutex<State>,
 }
 
@@ -60,8 +61,8 @@ enum Ending {
     /// The caller went away.
     #[default]
     None,
-    /// There is an answer, from here.
-    Answered(Option<Box<str>>),
+    /// There is an answer, from here; and whether it was kept, and is as good as a new one.
+    Answered { source: Option<Box<str>>, is_fresh: bool },
     /// There is an error.
     Failed { outcome: &'static str, code: Code },
 }
@@ -86,6 +87,7 @@ impl Record {
         }
         let (settings, id) = (settings.clone(), IDS.fetch_add(1, Ordering::Relaxed));
         span.identify(id);
+        let span = Mutex::new(span);
         let record = Arc::new(Self { settings, id, span, state: Mutex::default() });
         if !call.watch(record.clone()) {
             return None;
@@ -96,14 +98,16 @@ impl Record {
         Some(record)
     }
 
-    pub(super) fn span(&self) -> &CallSpan {
-        &self.span
+    pub(super) fn span(&self) -> CallSpan {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// There is an answer.
-    pub(super) fn answered(&self, source: Source<'_>) {
+    pub(super) fn answered<R>(&self, response: &Response<R>) {
+        let source = Source::of(response);
+        let is_fresh = response.extensions().get::<Hit>().is_some_and(|hit| !hit.stale);
         let source = (source != Source::Primary).then(|| source.to_string().into());
-        self.lock().ending = Ending::Answered(source);
+        self.lock().ending = Ending::Answered { source, is_fresh };
     }
 
     /// There is an error instead.
@@ -136,7 +140,7 @@ impl Record {
     fn begun(&self, attempt: &Attempt, number: u32, role: Role, started: Instant) {
         let waited = std::mem::take(&mut self.lock().wait);
         let tried = Tried::new(attempt.clone(), number, role, started, waited);
-        let span = AttemptSpan::open(&self.span, &tried);
+        let span = AttemptSpan::open(&self.span(), &tried);
         let mut state = self.lock();
         if !state.is_over {
             state.tried.push(Running { tried, span });
@@ -199,18 +203,18 @@ impl Record {
             all.push(tried);
         }
         let call = attempt.call();
-        let (outcome, code, source, is_answer) = match ending {
-            Ending::Failed { outcome, code } => (outcome, Some(code), None, false),
-            Ending::Answered(source) => {
+        let (outcome, code, source, is_answer, is_fresh) = match ending {
+            Ending::Failed { outcome, code } => (outcome, Some(code), None, false, false),
+            Ending::Answered { source, is_fresh } => {
                 let outcome =
                     attempt.verdict().map_or("rejected", |verdict| verdict.outcome.as_str());
                 let code = attempt.verdict().map_or(attempt.rejection(), Verdict::code);
-                (outcome, code, source, true)
+                (outcome, code, source, true, is_fresh)
             }
             Ending::None => {
                 let expired = call.is_expired();
                 let code = if expired { Code::DeadlineExceeded } else { Code::Abandoned };
-                ("abandoned", Some(code), None, false)
+                ("abandoned", Some(code), None, false, false)
             }
         };
         let answered = is_answer
@@ -223,14 +227,22 @@ impl Record {
             first_output,
             tried: all,
             answered,
-            is_made_of_several: is_answer && answered.is_none(),
+            is_made_of_several: is_answer
+                && answered.is_none()
+                && !matches!(source.as_deref(), Some("cache" | "simplified" | "static")),
             outcome,
             code,
             source,
+            is_fresh,
             wait,
             settings: &self.settings,
         };
-        self.span.close(&finished);
+        let span = {
+            let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *span, CallSpan::none())
+        };
+        span.close(&finished);
+        drop(span);
         if let Some(meters) = &self.settings.meters {
             meters.finished(&finished);
         }

@@ -222,10 +222,13 @@ async fn a_call_that_panics_or_is_never_polled_is_told_of() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_call_is_kept_after_it() {
+    let spans = Spans::default();
+    let _subscribed = tracing::subscriber::set_default(spans.clone());
     let (layer, _lines) = telemetry();
     let service = Stack::openai().telemetry(layer).layer(Provider::new([Answer::ok()]));
     let response = service.oneshot(request()).await.unwrap();
     let attempt = response.extensions().get::<crate::call::Attempt>().unwrap().clone();
     text(response).await.unwrap();
     assert_eq!(attempt.handles(), 1, "the record holds its attempts until the end, and no longer");
+    assert_eq!(spans.open(), 0, "though somebody still holds the call");
 }

@@ -84,7 +84,8 @@ fn rules() -> Vec<Rule> {
         },
         Rule::Alert {
             name: "LlmRateLimitsRising",
-            expression: "battlement:limited:share5m > 0.02 and battlement:limited:share5m > 2 * (battlement:limited:share5m offset 1h)"
+            // Unless it was so before: an hour ago there may have been nothing to compare with.
+            expression: "battlement:limited:share5m > 0.02 unless battlement:limited:share5m <= 2 * (battlement:limited:share5m offset 1h)"
                 .into(),
             minutes: 10,
             summary: "Attempts that the provider turns away with 429 have doubled within the hour",
