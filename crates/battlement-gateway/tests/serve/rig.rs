@@ -59,7 +59,7 @@ pub(crate) async fn rig_with(script: &str, more: &str) -> Rig {
     let config = config::parse(&format!("{more}\n{}", file(&url)));
     let config = config.or_else(|_| config::parse(&format!("{}\n{more}", file(&url)))).unwrap();
     let gateway = Running::start(config, anywhere().await.unwrap(), None).await.unwrap();
-    Rig { provider, url, gateway, server: server }
+    Rig { provider, url, gateway, server }
 }
 
 impl Rig {
