@@ -28,13 +28,13 @@ use std::{
     time::Instant,
 };
 
-use battlement::{Error, call::CallLayer};
+use battlement::{BoxError, Error, call::CallLayer};
 use battlement_core::{
     Code, Dialect,
     request::Facts,
     write::{ErrorBody, Form},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, request::Parts};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -285,8 +285,8 @@ impl Gateway {
         if body.size_hint().lower() > most as u64 {
             return Err(Refusal::too_large(server.max_body));
         }
-        match timeout(server.body_time.get(), Limited::new(body, most).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
+        match timeout(server.body_time.get(), gather(Limited::new(body, most))).await {
+            Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(Refusal::too_large(server.max_body))
             }
@@ -315,6 +315,21 @@ impl Services {
     fn of(&self, family: Family) -> Option<&Service> {
         self.0[family as usize].as_ref()
     }
+}
+
+/// All of a body. What comes in one piece is not copied, and many small ones become one: each would hold a whole buffer.
+async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// What is answered without a provider's answer.
