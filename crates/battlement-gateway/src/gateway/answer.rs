@@ -165,8 +165,9 @@ pub(super) fn passed(
         let (attempts, waited) = (sent(&trail), waited(&trail));
         head.insert(ATTEMPTS, attempts.into());
         head.insert(WAITED, waited.into());
-        if parts.status.as_u16() >= 400 && attempts > 1 {
-            // It was tried here, and is not to be tried as often again by each client.
+        let is_tried_here = attempts > 1 || (report.most_attempts > 1 && is_retried(parts.status));
+        if parts.status.as_u16() >= 400 && is_tried_here {
+            // It was, or there was no more to spend on it. It is not to be tried as often again by each client.
             head.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
     }
@@ -188,6 +189,12 @@ pub(super) fn passed(
     Response::from_parts(parts, Outgoing::passed(body, report, events, tells_verdict))
 }
 
+/// Whether SDKs and this gateway try again after this.
+fn is_retried(status: StatusCode) -> bool {
+    status.is_server_error()
+        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
 /// That there is no answer.
 pub(super) fn failed(
     error: Error,
@@ -200,7 +207,9 @@ pub(super) fn failed(
     let waited = waited(error.attempts());
     (report.code, report.attempts) = (Some(error.code()), attempts);
     let (code, status, wait) = (error.code(), error.kind().status(), error.retry_after());
-    let is_final = !error.is_retryable() || attempts > 1;
+    // One that nothing was spent on, as its turn did not come, may come again.
+    let is_tried_here = attempts > 1 || (attempts == 1 && report.most_attempts > 1);
+    let is_final = !error.is_retryable() || is_tried_here;
     let message = error.into_source().to_string();
     let mut body = ErrorBody::new(code, &message).status(status).form(form).request_id(&report.id);
     if let Some(wait) = wait {

@@ -193,6 +193,7 @@ impl Gateway {
             code: None,
             attempt: None,
             attempts: 0,
+            most_attempts: 1,
             is_on: self.config.log != Log::Off,
         };
         let result = self.pass(&parts, body, &target, &mut report).await;
@@ -242,8 +243,9 @@ impl Gateway {
             }
             Target::Alive | Target::Ready => return Err(Answered::Here(String::new())),
         };
-        let options =
-            headers::options(&parts.headers, &self.terms, client).map_err(Refusal::bad)?;
+        let options = headers::options(&parts.headers, &self.terms, client, report.started);
+        let (options, attempts) = options.map_err(Refusal::bad)?;
+        report.most_attempts = attempts;
         let options = options.dialect(dialect);
         let body = self.read(body).await?;
         let mut form = Form::Document;
