@@ -52,10 +52,21 @@ pub(super) fn clean_request(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes out what does not go on to a client: what is about the connection, or about the host of the provider.
-pub(super) fn clean_response(headers: &mut HeaderMap) {
+/// Whose account it is.
+const ACCOUNT: [HeaderName; 3] = [
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("anthropic-organization-id"),
+];
+
+/// Takes out what does not go on to a client: what is about the connection, about the host of the provider, or about our
+/// account there.
+pub(super) fn clean_response(headers: &mut HeaderMap, is_ours: bool) {
     hop_by_hop(headers);
     for name in [SET_COOKIE, ALT_SVC] {
+        headers.remove(name);
+    }
+    for name in ACCOUNT.into_iter().filter(|_| is_ours) {
         headers.remove(name);
     }
 }
@@ -231,6 +242,24 @@ mod tests {
         let mut left: Vec<_> = request.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["anthropic-version", "authorization"]);
+    }
+
+    #[test]
+    fn whose_account_it_is_is_told_to_whose_it_is() {
+        let check = |is_ours, expected: &[&str]| {
+            let mut answer = headers(&[
+                ("openai-organization", "org"),
+                ("anthropic-organization-id", "org"),
+                ("set-cookie", "a=b"),
+                ("openai-version", "2020-10-01"),
+            ]);
+            clean_response(&mut answer, is_ours);
+            let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+            left.sort_unstable();
+            assert_eq!(left, expected);
+        };
+        check(true, &["openai-version"]);
+        check(false, &["anthropic-organization-id", "openai-organization", "openai-version"]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::{
     time::Instant,
 };
 
-use battlement::{BoxError, Error, call::CallLayer};
+use battlement::{BoxError, Error, call::CallLayer, fallback::Served};
 use battlement_core::{
     Code, Dialect,
     request::Facts,
@@ -198,7 +198,10 @@ impl Gateway {
         };
         let result = self.pass(&parts, body, &target, &mut report).await;
         match result {
-            Ok(response) => answer::passed(response, parts, dialect, report),
+            Ok(response) => {
+                let is_ours = !self.passes_key(&response);
+                answer::passed(response, parts, dialect, report, is_ours)
+            }
             Err(Answered::Here(json)) => {
                 report.status = Some(StatusCode::OK);
                 answer::json(json)
@@ -295,6 +298,14 @@ impl Gateway {
             Ok(Err(_)) => Err(Refusal::unread()),
             Err(_) => Err(Refusal::too_slow(server.body_time)),
         }
+    }
+
+    /// Whether the key that it was asked with is that of the client.
+    fn passes_key(&self, response: &Response<routes::Answer>) -> bool {
+        // A second key of a provider has another name, and is none of a client.
+        let served = response.extensions().get::<Served>();
+        let provider = served.and_then(|served| self.config.providers.get(served.route()));
+        provider.is_some_and(|provider| provider.pass_key)
     }
 
     fn services(&self, model: &str) -> Option<&Services> {

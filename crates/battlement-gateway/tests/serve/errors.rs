@@ -136,6 +136,23 @@ async fn the_keys_of_a_provider_are_tried_again_together() {
 }
 
 #[tokio::test]
+async fn a_key_of_ours_that_is_refused_is_no_fault_of_the_clients() {
+    let check = async |path: &str, kind: &str| {
+        let rig = rig("401").await;
+        let (response, body) = rig.post(path, ASK).await;
+        assert_eq!(response.status(), 502, "{}", text(&body));
+        assert!(text(&body).contains("the key of this gateway"), "{}", text(&body));
+        assert!(text(&body).contains(kind), "{}", text(&body));
+        assert_eq!(header(&response, "x-should-retry"), "false");
+        assert_eq!(header(&response, "x-battlement-route"), "main");
+    };
+    check(CHAT, "server_error").await;
+    check("/v1/messages", "api_error").await;
+    let rig = rig_as("401", |file| file.replace("key = \"sk-of-the-gateway\"", "pass_key = true"));
+    assert_eq!(rig.await.post(CHAT, ASK).await.0.status(), 401, "it is the client's");
+}
+
+#[tokio::test]
 async fn the_time_of_a_call_begins_when_it_comes() {
     let rig = rig("ok").await;
     let length = ASK.len();
