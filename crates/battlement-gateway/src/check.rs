@@ -3,7 +3,7 @@
 use std::{future::poll_fn, io::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
-use battlement::{BoxError, Error, call::Attempt};
+use battlement::{BoxError, Error, call::Attempt, stack::WorstCase};
 use bytes::Bytes;
 use http::{Request, header::CONTENT_TYPE};
 use http_body_util::{BodyExt as _, Full};
@@ -58,10 +58,10 @@ fn routes(gateway: &Gateway) -> String {
             let name = target.model.as_deref().map(|model| format!(", as {model}"));
             text.push_str(&format!("  to {provider}{}\n", name.unwrap_or_default()));
         }
-        let first =
-            model.to.as_ref().first().and_then(|target| gateway.stack(target.provider.as_ref()));
-        // Attempts and time are of the call, over however many routes it goes.
-        for worst in first.into_iter().flat_map(|stack| stack.worst_case(TOKENS)) {
+        // Attempts and time are of the call, over however many routes it goes: at worst over the slowest.
+        let stacks = model.to.as_ref().iter().map(|target| target.provider.as_ref());
+        let cases = stacks.filter_map(|name| Some(gateway.stack(name)?.worst_case(TOKENS)));
+        for worst in cases.reduce(worse).into_iter().flatten() {
             text.push_str(&format!("  {worst}\n"));
         }
     }
@@ -71,6 +71,17 @@ fn routes(gateway: &Gateway) -> String {
         ));
     }
     text
+}
+
+/// The worse of two, in each class.
+fn worse(one: [WorstCase; 3], other: [WorstCase; 3]) -> [WorstCase; 3] {
+    // Without a limit is longest.
+    let length = |worst: &WorstCase| (worst.attempt.is_none(), worst.attempt);
+    let mut others = other.into_iter();
+    one.map(|one| match others.next() {
+        Some(other) if length(&other) > length(&one) => other,
+        _ => one,
+    })
 }
 
 /// Sends each model, at each place where it is, the smallest request that there is.
@@ -84,6 +95,12 @@ async fn live(gateway: &Gateway) -> anyhow::Result<()> {
             let asked = target.model.as_deref().unwrap_or(public);
             if asked.ends_with('*') {
                 write(&format!("  {public} at {provider}: not asked, as it is no name\n"))?;
+                continue;
+            }
+            if gateway.config().providers.get(provider).is_some_and(|provider| provider.pass_key) {
+                write(&format!(
+                    "  {public} at {provider}: not asked, as the key is that of each client\n"
+                ))?;
                 continue;
             }
             let Some((family, service)) = gateway.alone(public, target)? else { continue };

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt};
 use battlement_core::preflight;
 use http::{HeaderMap, Uri};
 
-use super::{Config, Family, Provider, Unusable, read::closest};
+use super::{Config, Family, Model, Provider, Target, Unusable, read::closest};
 
 /// Something that is allowed, and hardly meant. Shown as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,9 @@ impl Config {
                     return Err(Unusable::at(text, target.provider.span(), message));
                 }
             }
+            if let Some((target, message)) = self.strangers(model) {
+                return Err(Unusable::at(text, target.provider.span(), message));
+            }
         }
         let mut names = HashSet::new();
         for client in &self.clients {
@@ -100,6 +103,32 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The first provider of a model that would get a key that is for another one, if a client brought it.
+    fn strangers<'a>(&self, model: &'a Model) -> Option<(&'a Target, String)> {
+        let mut before: Vec<(&str, &Provider)> = Vec::new();
+        for target in model.to.as_ref() {
+            let name = target.provider.as_ref().as_str();
+            let Some(provider) = self.providers.get(name).filter(|one| one.pass_key) else {
+                continue;
+            };
+            // Only those that speak the same are asked the same.
+            let meets = |other: &Provider| {
+                let spoken = other.families();
+                other.base() != provider.base()
+                    && provider.families().iter().any(|family| spoken.contains(family))
+            };
+            if let Some((other, _)) = before.iter().find(|(_, other)| meets(other)) {
+                let message = format!(
+                    "`{other}` and `{name}` both pass on the key of the client (`pass_key`): one would get the key for \
+                     the other"
+                );
+                return Some((target, message));
+            }
+            before.push((name, provider));
+        }
+        None
     }
 
     /// Says what is hardly meant.

@@ -178,7 +178,7 @@ pub struct Limits {
     pub concurrency: Option<std::num::NonZeroU32>,
 }
 
-/// How much all calls with one key may be tried again, whatever each of them may.
+/// How much all calls to a provider may be tried again, with whatever key, and whatever each of them may.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retries {

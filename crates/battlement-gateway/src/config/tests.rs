@@ -61,6 +61,12 @@ fn names_that_lead_nowhere_are_told() {
     check(&twice, "line 13: there are two models `m`");
 }
 
+fn both_message(line: usize) -> String {
+    format!(
+        "line {line}: `a` and `b` both pass on the key of the client (`pass_key`): one would get the key for the other"
+    )
+}
+
 #[test]
 fn what_contradicts_itself_is_told() {
     let provider = |lines: &str| format!("[providers.a]\n{lines}\n");
@@ -82,6 +88,17 @@ fn what_contradicts_itself_is_told() {
         &(provider("kind = \"openai\"\npass_key = true") + &client),
         "provider `a`: cannot pass on the key of a client, as that is for this gateway: there are `clients`",
     );
+    let both = |kind: &str, more: &str| {
+        format!(
+            "[providers.a]\nkind = \"openai\"\npass_key = true\n\
+             [providers.b]\nkind = \"{kind}\"\npass_key = true\n{more}\
+             [[models]]\nname = \"m\"\nto = [\n{{ provider = \"a\" }},\n{{ provider = \"b\" }}]\n"
+        )
+    };
+    check(&both("groq", ""), &both_message(11));
+    check(&both("openai", ""), "fine");
+    check(&both("anthropic", ""), "fine");
+    check(&both("anthropic", "speaks = [\"openai\"]\n"), &both_message(12));
     check(&format!("{client}{client}"), "line 5: there are two clients `c`");
 }
 

@@ -150,14 +150,24 @@ pub(super) fn passed(
     request: Parts,
     dialect: Dialect,
     mut report: Report,
+    is_ours: bool,
 ) -> Response<Outgoing> {
     let served = response.extensions().get::<Served>().map(|served| served.route().to_owned());
     let source = Source::of(&response).to_string();
     let attempt = response.extensions().get::<Attempt>().cloned();
+    let verdict = attempt.as_ref().and_then(Attempt::verdict);
+    let code = verdict.and_then(|verdict| verdict.code());
+    let is_about_key =
+        matches!(code, Some(Code::InvalidKey | Code::MissingKey | Code::AccessDenied));
+    if is_ours && (response.status() == StatusCode::UNAUTHORIZED || is_about_key) {
+        (report.route, report.attempt) = (served, attempt);
+        (report.status, report.code) = (Some(StatusCode::BAD_GATEWAY), code);
+        return refused_ours(dialect, &request, &report);
+    }
     let (mut parts, body) = response.into_parts();
     parts.version = Version::default();
     parts.extensions.clear();
-    headers::clean_response(&mut parts.headers);
+    headers::clean_response(&mut parts.headers, is_ours);
     let head = &mut parts.headers;
     if let Some(attempt) = &attempt {
         let call = attempt.call();
@@ -165,8 +175,9 @@ pub(super) fn passed(
         let (attempts, waited) = (sent(&trail), waited(&trail));
         head.insert(ATTEMPTS, attempts.into());
         head.insert(WAITED, waited.into());
-        if parts.status.as_u16() >= 400 && attempts > 1 {
-            // It was tried here, and is not to be tried as often again by each client.
+        let is_tried_here = attempts > 1 || (report.most_attempts > 1 && is_retried(parts.status));
+        if parts.status.as_u16() >= 400 && is_tried_here {
+            // It was, or there was no more to spend on it. It is not to be tried as often again by each client.
             head.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
     }
@@ -188,6 +199,35 @@ pub(super) fn passed(
     Response::from_parts(parts, Outgoing::passed(body, report, events, tells_verdict))
 }
 
+/// Whether SDKs and this gateway try again after this.
+fn is_retried(status: StatusCode) -> bool {
+    status.is_server_error()
+        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
+/// That the provider has refused our key. Told as it is, whoever asks would look for a fault in his own.
+fn refused_ours(dialect: Dialect, request: &Parts, report: &Report) -> Response<Outgoing> {
+    let stream = report.attempt.as_ref().is_some_and(|attempt| attempt.call().facts().stream);
+    let message = "the provider has refused the key of this gateway; whoever runs it finds the reason in its log";
+    let body = ErrorBody::new(Code::ServerError, message)
+        .status(StatusCode::BAD_GATEWAY)
+        .form(Form::asked(dialect, stream, &request.uri))
+        .request_id(&report.id)
+        .should_retry(false);
+    let mut response: Response<Outgoing> = write::error(dialect, &body).into_response();
+    let head = response.headers_mut();
+    if let Some(attempt) = &report.attempt {
+        let trail = attempt.call().trail();
+        head.insert(ATTEMPTS, sent(&trail).into());
+        head.insert(WAITED, waited(&trail).into());
+    }
+    if let Some(route) = &report.route {
+        insert(head, ROUTE, route);
+    }
+    insert(head, ID, &report.id);
+    response
+}
+
 /// That there is no answer.
 pub(super) fn failed(
     error: Error,
@@ -200,7 +240,9 @@ pub(super) fn failed(
     let waited = waited(error.attempts());
     (report.code, report.attempts) = (Some(error.code()), attempts);
     let (code, status, wait) = (error.code(), error.kind().status(), error.retry_after());
-    let is_final = !error.is_retryable() || attempts > 1;
+    // One that nothing was spent on, as its turn did not come, may come again.
+    let is_tried_here = attempts > 1 || (attempts == 1 && report.most_attempts > 1);
+    let is_final = !error.is_retryable() || is_tried_here;
     let message = error.into_source().to_string();
     let mut body = ErrorBody::new(code, &message).status(status).form(form).request_id(&report.id);
     if let Some(wait) = wait {

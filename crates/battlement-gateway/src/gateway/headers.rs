@@ -1,9 +1,9 @@
 //! Which headers go on, and which are for us.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use battlement::call::{Options, Tenant};
-use battlement_core::lanes::Lane;
+use battlement_core::{deadline::Deadline, lanes::Lane};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
@@ -52,10 +52,21 @@ pub(super) fn clean_request(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes out what does not go on to a client: what is about the connection, or about the host of the provider.
-pub(super) fn clean_response(headers: &mut HeaderMap) {
+/// Whose account it is.
+const ACCOUNT: [HeaderName; 3] = [
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("anthropic-organization-id"),
+];
+
+/// Takes out what does not go on to a client: what is about the connection, about the host of the provider, or about our
+/// account there.
+pub(super) fn clean_response(headers: &mut HeaderMap, is_ours: bool) {
     hop_by_hop(headers);
     for name in [SET_COOKIE, ALT_SVC] {
+        headers.remove(name);
+    }
+    for name in ACCOUNT.into_iter().filter(|_| is_ours) {
         headers.remove(name);
     }
 }
@@ -98,20 +109,27 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
         .any(|word| word.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// What the client wants of this call, within what the settings allow. The error is a sentence.
+/// What the client wants of this call, which came at this moment, within what the settings allow. And how often it may be
+/// tried. The error is a sentence.
 pub(super) fn options(
     headers: &HeaderMap,
     classes: &Terms,
     client: Option<&str>,
-) -> Result<Options, String> {
+    came: Instant,
+) -> Result<(Options, u32), String> {
     let mut options = Options::default();
     let mut lane = Lane::default();
+    // The time is that of whoever waits, for which a body that is slow to come counts as well.
+    let until = |time: Option<Duration>| {
+        time.map_or(Deadline::NEVER, |time| Deadline::NEVER.within(time, came))
+    };
     if let Some(client) = client {
         options = options.tenant(client);
     }
     let mut ours = headers.iter().filter(|(name, _)| name.as_str().starts_with(OURS)).peekable();
     if ours.peek().is_none() {
-        return Ok(options);
+        let terms = classes.0[lane as usize];
+        return Ok((options.deadline(until(terms.time)), terms.attempts));
     }
     if let Some(text) = headers.get("x-battlement-class") {
         let known = text.to_str().ok().and_then(|text| text.parse().ok());
@@ -119,6 +137,7 @@ pub(super) fn options(
         options = options.lane(lane);
     }
     let terms = classes.0[lane as usize];
+    let (mut time, mut attempts) = (terms.time, terms.attempts);
     for (name, value) in ours {
         let text = value.to_str().unwrap_or_default().trim();
         match &name.as_str()[OURS.len()..] {
@@ -132,7 +151,7 @@ pub(super) fn options(
                     }
                     None => format!("{name} is a number of milliseconds, at least 1"),
                 })?;
-                options = options.time(Duration::from_millis(asked));
+                time = Some(Duration::from_millis(asked));
             }
             "retries" => {
                 let most = u64::from(terms.attempts.saturating_sub(1));
@@ -141,7 +160,8 @@ pub(super) fn options(
                     format!("{name} is a number from 0 to {most}, the retries of class {lane}")
                 })?;
                 // At most 99, as the configuration has been checked.
-                options = options.attempts(asked as u32 + 1);
+                attempts = asked as u32 + 1;
+                options = options.attempts(attempts);
             }
             "tenant" => {
                 let is_name = (1..=64).contains(&text.len())
@@ -161,7 +181,7 @@ pub(super) fn options(
             }
         }
     }
-    Ok(options)
+    Ok((options.deadline(until(time)), attempts))
 }
 
 /// Digits, and nothing else: no sign, no blank.
@@ -225,6 +245,24 @@ mod tests {
     }
 
     #[test]
+    fn whose_account_it_is_is_told_to_whose_it_is() {
+        let check = |is_ours, expected: &[&str]| {
+            let mut answer = headers(&[
+                ("openai-organization", "org"),
+                ("anthropic-organization-id", "org"),
+                ("set-cookie", "a=b"),
+                ("openai-version", "2020-10-01"),
+            ]);
+            clean_response(&mut answer, is_ours);
+            let mut left: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
+            left.sort_unstable();
+            assert_eq!(left, expected);
+        };
+        check(true, &["openai-version"]);
+        check(false, &["anthropic-organization-id", "openai-organization", "openai-version"]);
+    }
+
+    #[test]
     fn a_key_is_found_wherever_clients_put_it() {
         let check = |list: &[(&'static str, &str)], query, expected: Option<&str>| {
             let headers = headers(list);
@@ -242,7 +280,7 @@ mod tests {
     fn what_a_client_wants_is_bounded() {
         let terms = Terms::from(&Classes::default());
         let check = |list: &[(&'static str, &str)], expected: Option<&str>| {
-            let found = options(&headers(list), &terms, Some("team")).err();
+            let found = options(&headers(list), &terms, Some("team"), Instant::now()).err();
             assert_eq!(found.as_deref(), expected, "{list:?}");
         };
         check(&[], None);

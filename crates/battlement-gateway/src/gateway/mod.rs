@@ -28,13 +28,13 @@ use std::{
     time::Instant,
 };
 
-use battlement::{Error, call::CallLayer};
+use battlement::{BoxError, Error, call::CallLayer, fallback::Served};
 use battlement_core::{
     Code, Dialect,
     request::Facts,
     write::{ErrorBody, Form},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, request::Parts};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -193,11 +193,15 @@ impl Gateway {
             code: None,
             attempt: None,
             attempts: 0,
+            most_attempts: 1,
             is_on: self.config.log != Log::Off,
         };
         let result = self.pass(&parts, body, &target, &mut report).await;
         match result {
-            Ok(response) => answer::passed(response, parts, dialect, report),
+            Ok(response) => {
+                let is_ours = !self.passes_key(&response);
+                answer::passed(response, parts, dialect, report, is_ours)
+            }
             Err(Answered::Here(json)) => {
                 report.status = Some(StatusCode::OK);
                 answer::json(json)
@@ -242,8 +246,9 @@ impl Gateway {
             }
             Target::Alive | Target::Ready => return Err(Answered::Here(String::new())),
         };
-        let options =
-            headers::options(&parts.headers, &self.terms, client).map_err(Refusal::bad)?;
+        let options = headers::options(&parts.headers, &self.terms, client, report.started);
+        let (options, attempts) = options.map_err(Refusal::bad)?;
+        report.most_attempts = attempts;
         let options = options.dialect(dialect);
         let body = self.read(body).await?;
         let mut form = Form::Document;
@@ -285,14 +290,22 @@ impl Gateway {
         if body.size_hint().lower() > most as u64 {
             return Err(Refusal::too_large(server.max_body));
         }
-        match timeout(server.body_time.get(), Limited::new(body, most).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
+        match timeout(server.body_time.get(), gather(Limited::new(body, most))).await {
+            Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(Refusal::too_large(server.max_body))
             }
             Ok(Err(_)) => Err(Refusal::unread()),
             Err(_) => Err(Refusal::too_slow(server.body_time)),
         }
+    }
+
+    /// Whether the key that it was asked with is that of the client.
+    fn passes_key(&self, response: &Response<routes::Answer>) -> bool {
+        // A second key of a provider has another name, and is none of a client.
+        let served = response.extensions().get::<Served>();
+        let provider = served.and_then(|served| self.config.providers.get(served.route()));
+        provider.is_some_and(|provider| provider.pass_key)
     }
 
     fn services(&self, model: &str) -> Option<&Services> {
@@ -315,6 +328,21 @@ impl Services {
     fn of(&self, family: Family) -> Option<&Service> {
         self.0[family as usize].as_ref()
     }
+}
+
+/// All of a body. What comes in one piece is not copied, and many small ones become one: each would hold a whole buffer.
+async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// What is answered without a provider's answer.

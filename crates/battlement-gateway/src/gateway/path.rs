@@ -85,10 +85,12 @@ pub(crate) fn target<'a>(method: &Method, path: &'a str) -> Result<Target<'a>, N
         "/readyz" => (Method::GET, Target::Ready),
         _ => return deeper(method, path),
     };
-    if *method == expected {
-        Ok(target)
-    } else {
-        Err(Nowhere::Method(if expected == Method::GET { "GET" } else { "POST" }))
+    match target {
+        // Some probes ask for no more than the head.
+        Target::Alive | Target::Ready if [Method::GET, Method::HEAD].contains(method) => Ok(target),
+        Target::Alive | Target::Ready => Err(Nowhere::Method("GET, HEAD")),
+        _ if *method == expected => Ok(target),
+        _ => Err(Nowhere::Method(if expected == Method::GET { "GET" } else { "POST" })),
     }
 }
 
@@ -205,6 +207,8 @@ mod tests {
             assert_eq!(target(&Method::POST, path), Err(Nowhere::Unknown), "{path}");
         }
         assert_eq!(target(&Method::GET, "/v1/messages"), Err(Nowhere::Method("POST")));
-        assert_eq!(target(&Method::POST, "/healthz"), Err(Nowhere::Method("GET")));
+        assert_eq!(target(&Method::POST, "/healthz"), Err(Nowhere::Method("GET, HEAD")));
+        assert_eq!(target(&Method::HEAD, "/healthz"), Ok(Target::Alive));
+        assert_eq!(target(&Method::HEAD, "/v1/models"), Err(Nowhere::Method("GET")));
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Report {
     /// What the answer turns out to mean.
     pub(super) attempt: Option<Attempt>,
     pub(super) attempts: u32,
+    /// How often it may be tried here.
+    pub(super) most_attempts: u32,
     pub(super) is_on: bool,
 }
 

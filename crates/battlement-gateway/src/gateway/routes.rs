@@ -87,6 +87,7 @@ pub(super) struct Provided {
     settings: config::Provider,
     secrets: Vec<Secret>,
     lanes: Lanes,
+    budget: Arc<Budget>,
     accounts: Vec<Account>,
 }
 
@@ -116,7 +117,13 @@ impl Provided {
         if let Some(same) = same {
             return Ok(same.clone());
         }
-        let stack = stack_of(settings, lanes, secrets.len()).map_err(&unfit)?;
+        // What its keys may repeat is of the provider, which is down for all of them.
+        let config::Retries { share, reserve } = settings.retries;
+        let budget = budget::Config { share, reserve, ..budget::Config::default() };
+        let budget =
+            Budget::new(&budget, Instant::now()).map_err(|error| unfit(error.to_string()))?;
+        let budget = Arc::new(budget);
+        let stack = stack_of(settings, lanes, secrets.len(), &budget).map_err(&unfit)?;
         let (header, before) = settings.kind.key_header();
         let mut accounts = Vec::new();
         for (number, secret) in
@@ -136,12 +143,12 @@ impl Provided {
             let stack = if number == 1 {
                 stack.clone()
             } else {
-                stack_of(settings, lanes, secrets.len()).map_err(&unfit)?
+                stack_of(settings, lanes, secrets.len(), &budget).map_err(&unfit)?
             };
             let service = stack.layer(client.clone());
             accounts.push(Account { name, key, stack, service });
         }
-        Ok(Self { settings: settings.clone(), secrets, lanes: lanes.clone(), accounts })
+        Ok(Self { settings: settings.clone(), secrets, lanes: lanes.clone(), budget, accounts })
     }
 
     /// What its calls come to at worst.
@@ -186,17 +193,19 @@ impl Provided {
     }
 }
 
-fn stack_of(settings: &config::Provider, lanes: &Lanes, keys: usize) -> Result<Stack, String> {
+fn stack_of(
+    settings: &config::Provider,
+    lanes: &Lanes,
+    keys: usize,
+    budget: &Arc<Budget>,
+) -> Result<Stack, String> {
     let provider = settings.kind.provider();
     let text = |error: &dyn std::error::Error| error.to_string();
     let call = CallLayer::new().provider(provider).lanes(lanes.clone());
     let base = settings.base().unwrap_or_default();
     let mut stack = Stack::of(provider).base(base).map_err(|error| text(&error))?.call(call);
-    let config::Retries { share, reserve } = settings.retries;
-    let budget = budget::Config { share, reserve, ..budget::Config::default() };
-    let budget = Budget::new(&budget, Instant::now()).map_err(|error| text(&error))?;
     stack = stack
-        .retry(RetryLayer::new().budget(Arc::new(budget)))
+        .retry(RetryLayer::new().budget(budget.clone()))
         .timeout(timeouts(&settings.timeouts).map_err(|error| text(&error))?);
     let mut gate = RetryAfterLayer::new(Default::default()).map_err(|error| text(&error))?;
     for lane in Lane::ALL {
@@ -252,7 +261,10 @@ pub(super) fn service(
     call: &CallLayer,
 ) -> Result<Option<Service>, Unusable> {
     let spoken: Vec<_> = targets.iter().filter(|(_, provided)| provided.speaks(family)).collect();
-    let is_pool = spoken.len() == 1;
+    let pool = match spoken[..] {
+        [(_, provided)] => Some(provided.budget.clone()),
+        _ => None,
+    };
     let mut names = HashSet::new();
     let mut routes = spoken
         .into_iter()
@@ -267,8 +279,10 @@ pub(super) fn service(
         });
     let Some(first) = routes.next() else { return Ok(None) };
     let (first, own) = first?;
-    let mut builder =
-        if is_pool { FallbackLayer::key_pool(first) } else { FallbackLayer::builder(first) };
+    let mut builder = match pool {
+        Some(budget) => FallbackLayer::key_pool(first).budget(budget),
+        None => FallbackLayer::builder(first),
+    };
     for route in routes {
         let (route, service) = route?;
         builder = builder.route(route, service.clone());

@@ -3,20 +3,22 @@
 use std::{
     convert::Infallible,
     future::{Future, pending},
+    io::{self, Cursor},
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::Service};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
 use tokio::{
+    io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{oneshot, watch},
     time::{sleep, timeout},
 };
 
@@ -25,6 +27,13 @@ use crate::{config, gateway::Outgoing};
 
 /// What a client may have on its way over one HTTP/2 connection.
 const STREAMS: u32 = 1_000;
+
+/// What HTTP/2 begins with, and nothing else does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection may take to its first byte once the gateway was told to end: as long as one takes to be read that
+/// is there.
+const LAST: Duration = Duration::from_millis(100);
 
 /// Headers of one request. SDKs send about twenty.
 const HEADERS: usize = 100;
@@ -35,7 +44,10 @@ pub(super) async fn serve(
     current: Arc<Current>,
     stop: oneshot::Receiver<()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (end, ending) = watch::channel(());
+    let begin = |socket| {
+        tokio::spawn(connection(socket, current.clone(), ending.clone()));
+    };
     let mut stopped = pin!(async {
         if stop.await.is_err() {
             // Whoever has started it has gone away, which is no reason to stop.
@@ -48,36 +60,76 @@ pub(super) async fn serve(
             () = &mut stopped => break,
         };
         match socket {
-            Ok((socket, _)) => {
-                tokio::spawn(connection(socket, current.clone(), graceful.watcher()));
-            }
+            Ok((socket, _)) => begin(socket),
             // There are no file descriptors left, most likely. Connections that end give some back.
             Err(_) => sleep(Duration::from_millis(10)).await,
         }
     }
-    drop(listener);
+    last(listener).into_iter().for_each(begin);
+    let _ = end.send(());
+    // Each connection has one of its own until it is over.
+    drop(ending);
     let time = current.get().config().server.drain_time.get();
-    if timeout(time, graceful.shutdown()).await.is_err() {
+    if timeout(time, end.closed()).await.is_err() {
         tracing::warn!("the time is over, and answers are cut off");
     }
 }
 
-async fn connection(
-    socket: TcpStream,
-    current: Arc<Current>,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
+/// Those who have come already: with the listener, the system would send them away in the middle of their request.
+fn last(listener: TcpListener) -> Vec<TcpStream> {
+    // It does not block, and unlike the runtime it knows at once who is there.
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    std::iter::from_fn(|| listener.accept().ok())
+        .filter_map(|(socket, _)| {
+            socket.set_nonblocking(true).ok()?;
+            TcpStream::from_std(socket).ok()
+        })
+        .collect()
+}
+
+async fn connection(mut socket: TcpStream, current: Arc<Current>, mut ending: watch::Receiver<()>) {
     // A stream is many small writes, and each is to arrive when it is written.
     let _ = socket.set_nodelay(true);
     let server = current.get().config().server;
-    // Which version it is is told by the first bytes, and hyper waits for them as long as it takes.
-    if !matches!(timeout(server.head_time.get(), socket.peek(&mut [0])).await, Ok(Ok(1..))) {
-        return;
+    let mut first = Vec::with_capacity(PREFACE.len());
+    let begun = tokio::select! {
+        begun = timeout(server.head_time.get(), version(&mut socket, &mut first)) => begun,
+        // Nobody waits for the end of one on which nothing was said.
+        () = async {
+            let _ = ending.clone().changed().await;
+            sleep(LAST).await;
+        } => return,
+    };
+    let Ok(Ok(version)) = begun else { return };
+    let (reader, writer) = socket.into_split();
+    let socket = TokioIo::new(tokio::io::join(Cursor::new(first).chain(reader), writer));
+    let builder = match version {
+        Version::HTTP_2 => builder(&server).http2_only(),
+        _ => builder(&server).http1_only(),
+    };
+    let mut connection = pin!(builder.serve_connection(socket, Calls { current }));
+    tokio::select! {
+        // A request that is there is read first, or the connection would be taken for an idle one.
+        biased;
+        _ = connection.as_mut() => return,
+        _ = ending.changed() => connection.as_mut().graceful_shutdown(),
     }
-    let builder = builder(&server);
-    let connection = builder.serve_connection(TokioIo::new(socket), Calls { current });
     // A connection that ends badly has ended: each call on it knows for itself.
-    let _ = watcher.watch(connection).await;
+    let _ = connection.await;
+}
+
+/// Which version it is is told by the first bytes, and hyper waits for them as long as it takes.
+async fn version(socket: &mut TcpStream, first: &mut Vec<u8>) -> io::Result<Version> {
+    while PREFACE.starts_with(first) {
+        if first.len() == PREFACE.len() {
+            return Ok(Version::HTTP_2);
+        }
+        let left = (PREFACE.len() - first.len()) as u64;
+        if (&mut *socket).take(left).read_buf(first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(Version::HTTP_11)
 }
 
 fn builder(server: &config::Server) -> auto::Builder<TokioExecutor> {

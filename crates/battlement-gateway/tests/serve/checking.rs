@@ -6,6 +6,10 @@ use battlement_sim::{Provider, serve::Server};
 
 use crate::rig::{File, file};
 
+/// A model that is asked with the keys of clients.
+const PASSED: &str = "[providers.client]\nkind = \"openai\"\npass_key = true\n\
+    [[models]]\nname = \"passed\"\nto = [{ provider = \"client\" }]\n";
+
 /// Its status, and what it writes.
 fn check(file: &File, options: &[&str]) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_battlement"));
@@ -36,14 +40,28 @@ fn a_file_is_told_what_it_comes_to() {
 }
 
 #[test]
+fn the_worst_case_is_that_of_the_slowest_place() {
+    let slow = "[providers.slow]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\npass_key = true\n\
+        timeouts = { total = \"50m\" }\n[providers.quick]\nkind = \"openai\"\nkey = \"k\"\n\
+        timeouts = { total = \"1m\" }\n\
+        [[models]]\nname = \"m\"\nto = [{ provider = \"quick\" }, { provider = \"slow\" }]\n";
+    let (_, text) = check(&File::new("slow", slow), &[]);
+    assert!(text.contains("  batch: 10 attempts of up to 3000s"), "{text}");
+}
+
+#[test]
 fn each_model_is_asked() {
     let provider = Provider::script("ok")
         .unwrap()
         .for_model("theirs", "model not found".parse::<battlement_sim::Script>().unwrap());
     let server = Server::in_own_thread(&provider).unwrap();
-    let (status, text) = check(&File::new("live", &file(server.url())), &["--live"]);
+    let (status, text) = check(&File::new("live", &(file(server.url()) + PASSED)), &["--live"]);
     assert_eq!(status, Some(2), "{text}");
     assert!(text.contains("\n  m at main: 200 OK, complete\n"), "{text}");
     assert!(text.contains("\n  mine at main: 404 Not Found"), "{text}");
+    assert!(
+        text.contains("\n  passed at client: not asked, as the key is that of each client\n"),
+        "{text}"
+    );
     assert!(text.ends_with("error: 1 did not answer as they should\n"), "{text}");
 }

@@ -3,8 +3,14 @@
 use battlement_sim::Provider;
 use http_body_util::Full;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::rig::{ASK, CHAT, STREAM, header, rig, rig_with, send, text, until_broken, whole};
+use crate::rig::{
+    ASK, CHAT, STREAM, header, rig, rig_as, rig_with, send, text, until_broken, whole,
+};
 
 #[tokio::test]
 async fn a_limit_that_stays_is_told_with_its_wait_and_is_not_repeated() {
@@ -96,6 +102,72 @@ async fn retries_are_counted_here_and_can_be_switched_off() {
         "{}",
         text(&body)
     );
+}
+
+#[tokio::test]
+async fn what_there_was_no_budget_for_is_not_repeated_by_the_client() {
+    let config = "retries = { share = 0.001, reserve = 1.0 }\n\n[[models]]\nname = \"m\"";
+    for (script, status) in [("503", 503), ("unreachable", 502)] {
+        let rig =
+            rig_as(script, |file| file.replacen("\n[[models]]\nname = \"m\"", config, 1)).await;
+        // What there is at the beginning is spent first.
+        let mut response = rig.post(CHAT, ASK).await.0;
+        while header(&response, "x-battlement-attempts") != "1" {
+            assert_eq!(response.status(), status, "{script}");
+            response = rig.post(CHAT, ASK).await.0;
+        }
+        assert_eq!(response.status(), status, "{script}");
+        assert_eq!(header(&response, "x-should-retry"), "false", "{script}");
+    }
+}
+
+#[tokio::test]
+async fn the_keys_of_a_provider_are_tried_again_together() {
+    let file = |file: String| {
+        let keys = "keys = [{ env = \"PATH\" }, { env = \"CARGO_MANIFEST_DIR\" }]\n\
+            retries = { share = 0.001, reserve = 2.0 }\n";
+        file.replacen("key = \"sk-of-the-gateway\"\n", keys, 1)
+    };
+    let rig = rig_as("503", file).await;
+    for _ in 0..4 {
+        assert_eq!(rig.post(CHAT, ASK).await.0.status(), 503);
+    }
+    assert_eq!(rig.provider.counts().arrived, 6, "four calls, and two attempts more");
+}
+
+#[tokio::test]
+async fn a_key_of_ours_that_is_refused_is_no_fault_of_the_clients() {
+    let check = async |path: &str, kind: &str| {
+        let rig = rig("401").await;
+        let (response, body) = rig.post(path, ASK).await;
+        assert_eq!(response.status(), 502, "{}", text(&body));
+        assert!(text(&body).contains("the key of this gateway"), "{}", text(&body));
+        assert!(text(&body).contains(kind), "{}", text(&body));
+        assert_eq!(header(&response, "x-should-retry"), "false");
+        assert_eq!(header(&response, "x-battlement-route"), "main");
+    };
+    check(CHAT, "server_error").await;
+    check("/v1/messages", "api_error").await;
+    let rig = rig_as("401", |file| file.replace("key = \"sk-of-the-gateway\"", "pass_key = true"));
+    assert_eq!(rig.await.post(CHAT, ASK).await.0.status(), 401, "it is the client's");
+}
+
+#[tokio::test]
+async fn the_time_of_a_call_begins_when_it_comes() {
+    let rig = rig("ok").await;
+    let length = ASK.len();
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-battlement-deadline-ms: 20\r\ncontent-length: \
+         {length}\r\n\r\n"
+    );
+    let mut socket = TcpStream::connect(rig.address()).await.unwrap();
+    socket.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    socket.write_all(ASK.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    assert_eq!(rig.provider.counts().arrived, 0);
 }
 
 #[tokio::test]

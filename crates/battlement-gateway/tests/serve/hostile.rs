@@ -32,10 +32,25 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_body_in_many_pieces_is_one_body() {
+    let rig = rig("ok").await;
+    let chunks: String = ASK.chars().map(|letter| format!("1\r\n{letter}\r\n")).collect();
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    let answer = raw(rig.address(), format!("{head}{chunks}0\r\n\r\n").as_bytes()).await;
+    assert_eq!(status(&answer), "200", "{answer}");
+    assert_eq!(rig.provider.record()[0].body.as_deref(), Some(ASK.as_bytes()));
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let rig = rig_with("ok", "[server]\nhead_time = \"30ms\"\n").await;
     let start = tokio::time::Instant::now();
     raw(rig.address(), b"").await;
+    // What HTTP/2 begins with, and what both may begin with.
+    raw(rig.address(), b"PRI * HTTP/2.0\r\n").await;
+    raw(rig.address(), b"P").await;
     raw(rig.address(), b"GET /healthz HTTP/1.1\r\nhost").await;
     assert!(start.elapsed() < Duration::from_secs(5));
 }

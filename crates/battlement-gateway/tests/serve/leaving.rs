@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use battlement_sim::provider::{End, Stage};
 use http_body_util::{BodyExt as _, Full};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::rig::{CHAT, Rig, STREAM, client, rig, rig_with};
+use crate::rig::{CHAT, Rig, STREAM, client, rig};
 
 /// The call is asked for, and left when the provider has it.
 async fn leave_early(rig: &Rig, http2: bool) {
@@ -59,8 +59,18 @@ async fn in_the_middle_of_a_stream() {
 
 #[tokio::test]
 async fn while_it_waits_to_be_tried_again() {
-    let rig = rig_with("429 after 20s; ok", "").await;
-    leave_early(&rig, false).await;
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    // Whoever stays is tried again, after so long.
+    let stays = rig("429 after 40ms; ok").await;
+    let start = Instant::now();
+    stays.post(CHAT, STREAM).await;
+    assert_eq!(stays.provider.counts().arrived, 2);
+    let time = start.elapsed();
+
+    let rig = rig("429 after 40ms; ok").await;
+    let call = client().request(rig.to(CHAT).body(Full::from(STREAM)).unwrap());
+    // The first attempt has failed by then, and the second is not due.
+    let _ = timeout(Duration::from_millis(20), call).await.unwrap_err();
+    assert_eq!(rig.provider.counts().arrived, 1);
+    tokio::time::sleep(2 * time).await;
     assert_eq!(rig.provider.counts().arrived, 1, "nobody waits for a second attempt");
 }

@@ -62,6 +62,16 @@ pub(crate) async fn rig_with(script: &str, more: &str) -> Rig {
     Rig { provider, url, gateway, server }
 }
 
+/// The same, with another file.
+pub(crate) async fn rig_as(script: &str, change: impl FnOnce(String) -> String) -> Rig {
+    let provider = Provider::script(script).unwrap().keep_bodies(1 << 20);
+    let server = provider.listen().await.unwrap();
+    let url = server.url().to_owned();
+    let config = config::parse(&change(file(&url))).unwrap();
+    let gateway = Running::start(config, anywhere().await.unwrap(), None).await.unwrap();
+    Rig { provider, url, gateway, server }
+}
+
 impl Rig {
     /// Goes away, and leaves the gateway to itself, in front of this server.
     pub(crate) fn leave(self) -> (SocketAddr, Server) {
