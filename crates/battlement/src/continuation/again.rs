@@ -44,6 +44,8 @@ pub(super) struct Again<S> {
     last: u64,
     /// How much of the limit is used up by rounds that broke off, one after the other.
     used: u64,
+    /// A round has ended at its limit: begun again, the answer would end there again.
+    is_limited: bool,
     /// The limit of the last round, if it was raised.
     cap: Option<u64>,
 }
@@ -91,9 +93,19 @@ impl<S> Again<S> {
         replay: Replay,
         settings: Arc<Settings>,
     ) -> Self {
-        let continued = Continued::default();
-        let (asked, output, last, used, cap) = (0, 0, 0, 0, None);
-        Self { service, attempt, replay, settings, continued, asked, output, last, used, cap }
+        Self {
+            service,
+            attempt,
+            replay,
+            settings,
+            continued: Continued::default(),
+            asked: 0,
+            output: 0,
+            last: 0,
+            used: 0,
+            is_limited: false,
+            cap: None,
+        }
     }
 
     /// A round is over; what it has cost, or the text that came.
@@ -131,6 +143,7 @@ impl<S> Again<S> {
             Cause::Length => 0,
             Cause::Cut => self.used.saturating_add(self.last),
         };
+        self.is_limited |= cause == Cause::Length;
         for &way in &*self.settings.ways(cause) {
             let (parts, original) = self.original()?;
             let Some(asked) = self.asked(way, cause, &parts, &original, text) else { continue };
@@ -214,7 +227,7 @@ impl<S> Again<S> {
                 let overlap = Some(Overlap::Blanks);
                 Some(Asked { body: limited(body, rest)?, prefill: None, overlap })
             }
-            Way::Restart if cause == Cause::Cut => {
+            Way::Restart if cause == Cause::Cut && !self.is_limited => {
                 let overlap = Some(Overlap::All);
                 Some(Asked { body: original.to_vec(), prefill: None, overlap })
             }

@@ -99,11 +99,13 @@ impl Splicer {
             return if is_over { Close::Ended(kept) } else { Close::Open(kept) };
         }
         let mut out = Vec::new();
-        if let Some(diverged) = self.round.diverged {
+        let round = mem::take(&mut self.round);
+        // A round that differs has no end for what was delivered, but one before it may have.
+        let is_good = round.finish.is_some() && !round.is_error && round.diverged.is_none();
+        if let Some(diverged) = round.diverged.filter(|_| self.before.is_none()) {
             return Close::Diverged(diverged);
         }
-        let round = mem::take(&mut self.round);
-        let ending = match (round.finish.is_some() && !round.is_error, self.before.take()) {
+        let ending = match (is_good, self.before.take()) {
             (true, _) => Ending { held: round.held, is_past: true },
             (false, Some(before)) => before,
             // The error of the last round is that of the answer.

@@ -139,3 +139,21 @@ fn a_line_feed_that_is_late_changes_nothing_of_an_end() {
     };
     assert_eq!(close(&[]), close(&[1]));
 }
+
+#[test]
+fn what_differs_behind_a_limit_leaves_the_limit_as_the_end() {
+    for dialect in DIALECTS {
+        for more in [&[][..], &["a "]] {
+            let (mut splicer, mut out) = begin(dialect, false);
+            splicer.go_on(Overlap::Blanks);
+            out.extend(feed(&mut splicer, begun(dialect, "b", more).as_bytes(), &[]));
+            splicer.go_on(Overlap::All);
+            let again = stream(dialect, "c", &["Once ", "there was"], false);
+            out.extend(feed(&mut splicer, again.as_bytes(), &[]));
+            assert!(splicer.diverged().is_some());
+            out.extend(ended(splicer.close()));
+            assert_eq!(text_of(dialect, &out), ["Once upon ", &more.concat()].concat());
+            assert_eq!(verdict(dialect, &out).outcome, Outcome::Finished(FinishClass::Length));
+        }
+    }
+}

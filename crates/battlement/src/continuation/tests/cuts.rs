@@ -143,3 +143,13 @@ async fn what_was_prefilled_is_not_taken_from_somebody_who_answers_anew() {
     assert!(came.told.contains(&"continued 1 restart cut".into()), "{:?}", came.told);
     assert_eq!(second.alive(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_at_its_limit_is_not_begun_again() {
+    let again = stream(&["There was"], "stop");
+    let case = Case::new([stream(&["Once"], "length"), cut(&[" upon"]), again])
+        .with(|layer| layer.on_cut([Way::Restart]));
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon"], "length", 1));
+    assert_eq!(case.bodies().len(), 2);
+}
