@@ -152,9 +152,9 @@ impl<S> Again<S> {
                 return None;
             }
             let response = self.send::<B, R>(parts, asked.body).await?;
-            let is_refused = response.status().is_client_error();
+            let is_refused = matches!(response.status().as_u16(), 400 | 422);
             if is_refused && way == Way::Prefill {
-                // A model that does not take it after all.
+                // A model that does not take it after all. What else may be wrong is so for every other way, too.
                 continue;
             }
             if !response.status().is_success() {

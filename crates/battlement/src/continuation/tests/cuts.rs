@@ -153,3 +153,15 @@ async fn what_has_ended_at_its_limit_is_not_begun_again() {
     assert_eq!(came.text(), whole(&["Once", " upon"], "length", 1));
     assert_eq!(case.bodies().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_another_reason_is_not_asked_for_in_another_way() {
+    for status in [401, 408, 429] {
+        let again = stream(&["Once", " upon"], "stop");
+        let case = Case::new([cut(&["Once"]), Answer::error(status, "no"), again])
+            .with(ContinuationLayer::cuts);
+        let came = case.call(asked(&stream_body())).await;
+        assert_eq!(came.error().code(), Code::Disconnected);
+        assert_eq!(case.bodies().len(), 2);
+    }
+}
