@@ -263,6 +263,8 @@ impl<S> Again<S> {
         if parts.headers.contains_key(CONTENT_LENGTH) {
             parts.headers.insert(CONTENT_LENGTH, body.len().into());
         }
+        // It stands for the first request, whose answer would come again, or an error as the body is another.
+        parts.headers.remove("idempotency-key");
         let mut request = Request::from_parts(parts, B::from(body.clone()));
         let known = call.made_as(&request, &body, Some(call.facts().provider));
         let attempt = self.attempt.part(known);

@@ -165,3 +165,16 @@ async fn what_is_refused_for_another_reason_is_not_asked_for_in_another_way() {
         assert_eq!(case.bodies().len(), 2);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_the_first_request_is_not_that_of_another() {
+    let case =
+        Case::new([cut(&["Once"]), stream(&[" upon"], "stop")]).with(ContinuationLayer::cuts);
+    let mut request = asked(&stream_body());
+    request.headers_mut().insert("idempotency-key", "mine".parse().unwrap());
+    case.call(request).await;
+    let has_key =
+        |request: &crate::testing::Arrived| request.headers.contains_key("idempotency-key");
+    let arrived: Vec<_> = case.provider.arrived().iter().map(has_key).collect();
+    assert_eq!(arrived, [true, false]);
+}
