@@ -28,6 +28,9 @@ use crate::{
     retry::{ticket::tokens, why},
 };
 
+/// An output limit that every model takes.
+const SMALL: u64 = 4096;
+
 /// What it takes to ask for the rest.
 pub(super) struct Again<S> {
     pub(super) service: S,
@@ -208,8 +211,12 @@ impl<S> Again<S> {
         let (facts, dialect) = (call.facts(), call.facts().dialect?);
         let left = self.settings.tokens.saturating_sub(self.output).max(1);
         let cap = self.cap.or(facts.max_output_tokens);
+        let model = facts.model.as_deref().unwrap_or_default();
+        let most = models::limits(facts.provider, model).and_then(|known| known.output);
+        // Many refuse a limit above their own. So where that is not known, only one that is below all of them is set.
+        let own = most.map(|most| most.min(left)).or((left <= SMALL).then_some(left));
         // What was generated before it broke off is taken from the limit.
-        let rest = cap.map(|cap| cap.saturating_sub(self.used).clamp(1, left));
+        let rest = cap.map(|cap| cap.saturating_sub(self.used).clamp(1, left)).or(own);
         let limited = |body: Vec<u8>, cap: Option<u64>| {
             let edit = Edit { max_output_tokens: cap, ..Edit::default() };
             let edited = edit.apply(dialect, facts.provider, &body).ok()?;
@@ -229,12 +236,17 @@ impl<S> Again<S> {
             }
             Way::Restart if cause == Cause::Cut && !self.is_limited => {
                 let overlap = Some(Overlap::All);
-                Some(Asked { body: original.to_vec(), prefill: None, overlap })
+                // All of it is generated again.
+                let body = match cap.map(|cap| cap.min(left)).or(own) {
+                    Some(all) if facts.max_output_tokens != Some(all) => {
+                        limited(original.to_vec(), Some(all))?
+                    }
+                    _ => original.to_vec(),
+                };
+                Some(Asked { body, prefill: None, overlap })
             }
             Way::Raise if cause == Cause::Length && !facts.stream => {
                 let cap = cap?;
-                let model = facts.model.as_deref().unwrap_or_default();
-                let most = models::limits(facts.provider, model).and_then(|known| known.output);
                 let raised = cap.saturating_mul(4).min(left).min(most.unwrap_or(u64::MAX));
                 if raised <= cap {
                     return None;

@@ -178,3 +178,23 @@ async fn a_key_of_the_first_request_is_not_that_of_another() {
     let arrived: Vec<_> = case.provider.arrived().iter().map(has_key).collect();
     assert_eq!(arrived, [true, false]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_round_of_a_request_without_a_limit_has_that_of_the_layer() {
+    let ask = async |request: fn(&str) -> Request<Full<Bytes>>, model: &str, tokens| {
+        let case = Case::new([cut(&["Once"]), stream(&["Once", " upon"], "stop")])
+            .with(|layer| layer.cuts().tokens(tokens));
+        let body = body(r#","stream":true"#).replace("\"m\"", &format!("\"{model}\""));
+        case.call(request(&body)).await;
+        case.bodies()[1].clone()
+    };
+    // Each has told of one or two.
+    let (prefill, restart) = (ask(asked, "m", 99).await, ask(asked_openai, "m", 99).await);
+    assert!(prefill.contains(r#"_tokens":9"#), "{prefill}");
+    assert!(restart.contains(r#"_tokens":9"#), "{restart}");
+    // One above what the model can do would be refused.
+    let unknown = ask(asked, "m", 100_000).await;
+    assert!(!unknown.contains("_tokens"), "{unknown}");
+    let known = ask(asked_openai, "gpt-4o", 100_000).await;
+    assert!(known.contains(r#"_tokens":16384"#), "{known}");
+}
