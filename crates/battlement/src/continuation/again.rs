@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::{
     Cause, Way,
+    future::form,
     settings::Settings,
     told::{Continued, Entry},
 };
@@ -163,6 +164,13 @@ impl<S> Again<S> {
             if !response.status().is_success() {
                 return None;
             }
+            let (served, own) = (response.body().attempt().call().facts(), self.attempt.call());
+            if served.dialect != own.facts().dialect
+                || form(response.headers(), own.facts().stream).is_none()
+            {
+                // It cannot be joined, whatever it says.
+                continue;
+            }
             if let Some(prefill) = asked.prefill {
                 // It may have been served by somebody else than was asked, who has answered anew.
                 let served = response.body().attempt().call();
@@ -171,7 +179,7 @@ impl<S> Again<S> {
                     continue;
                 }
             }
-            let round = self.continued.add();
+            let round = self.continued.rounds() + 1;
             self.attempt.call().report(&Event::Continued { round, way, cause });
             return Some(Begun { response, overlap: asked.overlap });
         }
@@ -313,6 +321,9 @@ where
     fn ask(mut self: Box<Self>, cause: Cause, text: String) -> Asking<R> {
         Box::pin(async move {
             let begun = self.again.next::<B, R>(cause, &text).await;
+            if begun.is_some() {
+                self.again.continued.add();
+            }
             (self as Box<dyn Rounds<R> + Send>, begun)
         })
     }

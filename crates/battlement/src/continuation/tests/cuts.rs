@@ -198,3 +198,16 @@ async fn a_round_of_a_request_without_a_limit_has_that_of_the_layer() {
     let known = ask(asked_openai, "gpt-4o", 100_000).await;
     assert!(known.contains(r#"_tokens":16384"#), "{known}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_round_in_another_form_is_not_used() {
+    let stream = || stream(&[" upon"], "stop");
+    let document = Answer::new(200, "{}");
+    for second in [document, stream().header("content-encoding", "gzip")] {
+        let case = Case::new([cut(&["Once"]), second, super::stream(&["Once", " upon"], "stop")])
+            .with(ContinuationLayer::cuts);
+        let came = case.call(asked(&stream_body())).await;
+        assert_eq!(came.text(), whole(&["Once", " upon"], "stop", 1));
+        assert_eq!((came.rounds(), case.provider.alive()), (1, 0));
+    }
+}
