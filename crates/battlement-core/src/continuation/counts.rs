@@ -74,14 +74,11 @@ impl Counts {
     }
 }
 
+/// Gets the place of a member, its value, and where that is in the document.
+type Visit<'v> = dyn FnMut(&str, &[u8], Range<usize>) + 'v;
+
 /// Shows every member of an object, with its place in it and in the document.
-fn each(
-    object: &[u8],
-    start: usize,
-    above: &str,
-    depth: usize,
-    visit: &mut dyn FnMut(&str, &[u8], Range<usize>),
-) {
+fn each(object: &[u8], start: usize, above: &str, depth: usize, visit: &mut Visit<'_>) {
     if depth > 3 {
         return;
     }
