@@ -7,6 +7,7 @@ use super::{
 
 pub(super) static FORM: Form = Form {
     read,
+    is_part,
     whole,
     text: "delta/text",
     names: &[],
@@ -39,6 +40,10 @@ fn read(data: &[u8]) -> Seen {
         _ => Kind::Foreign,
     };
     Seen::of(kind)
+}
+
+fn is_part(data: &[u8]) -> bool {
+    has(data, "content_block/text")
 }
 
 fn whole(body: &[u8]) -> Option<Parts> {

@@ -1,16 +1,16 @@
 //! Token counts of several rounds, added up in the form in which the provider gives them.
 //!
-//! Every provider has counts of its own beside the usual ones. So nothing is mapped: each whole number of the object is
-//! added to the ones at the same place in the rounds before.
+//! Every provider has counts of its own beside the usual ones, some of them costs. So nothing is mapped: each number of
+//! the object is added to the ones at the same place in the rounds before.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use super::places::Edits;
 use crate::request::members;
 
-/// Whole numbers by their place.
+/// Numbers by their place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts(Vec<(String, u64)>);
+pub(super) struct Counts(Vec<(String, Number)>);
 
 /// How many counts are kept. No provider gives more than twenty.
 const MOST: usize = 64;
@@ -18,14 +18,18 @@ const MOST: usize = 64;
 impl Counts {
     /// What a usage object says; later ones of the same round say all of it again, or what has changed.
     pub(super) fn take(&mut self, usage: &[u8]) {
-        each(usage, 0, "", 0, &mut |place, number, _| self.set(place, number));
+        each(usage, 0, "", 0, &mut |place, value, _| {
+            if let Some(number) = Number::read(value) {
+                self.set(place, number);
+            }
+        });
     }
 
-    fn get(&self, place: &str) -> Option<u64> {
+    fn get(&self, place: &str) -> Option<Number> {
         self.0.iter().find(|(known, _)| known == place).map(|(_, number)| *number)
     }
 
-    fn set(&mut self, place: &str, number: u64) {
+    fn set(&mut self, place: &str, number: Number) {
         if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| known == place) {
             *known = number;
         } else if self.0.len() < MOST {
@@ -36,7 +40,7 @@ impl Counts {
     /// Adds those of another round.
     pub(super) fn add(&mut self, round: &Self) {
         for (place, number) in &round.0 {
-            self.set(place, self.get(place).unwrap_or(0).saturating_add(*number));
+            self.set(place, self.get(place).unwrap_or_default().plus(*number));
         }
     }
 
@@ -45,10 +49,14 @@ impl Counts {
     pub(super) fn write(&self, document: &[u8], usage: Range<usize>, edits: &mut Edits) {
         let bytes = &document[usage.clone()];
         let mut seen = Vec::new();
-        each(bytes, usage.start, "", 0, &mut |place, number, range| {
+        each(bytes, usage.start, "", 0, &mut |place, value, range| {
+            // Whatever it is now: a second member of this name would be worse than none.
             seen.push(place.to_owned());
-            if let Some(sum) = self.get(place).filter(|sum| *sum != number) {
-                edits.put(range, sum.to_string());
+            let number = Number::read(value);
+            if number.is_some() || value == b"null" {
+                if let Some(sum) = self.get(place).filter(|sum| Some(*sum) != number) {
+                    edits.put(range, sum.to_string());
+                }
             }
         });
         let is_missing =
@@ -66,14 +74,11 @@ impl Counts {
     }
 }
 
-/// Shows every whole number of an object, with its place in it and in the document.
-fn each(
-    object: &[u8],
-    start: usize,
-    above: &str,
-    depth: usize,
-    visit: &mut dyn FnMut(&str, u64, Range<usize>),
-) {
+/// Gets the place of a member, its value, and where that is in the document.
+type Visit<'v> = dyn FnMut(&str, &[u8], Range<usize>) + 'v;
+
+/// Shows every member of an object, with its place in it and in the document.
+fn each(object: &[u8], start: usize, above: &str, depth: usize, visit: &mut Visit<'_>) {
     if depth > 3 {
         return;
     }
@@ -89,15 +94,57 @@ fn each(
     for (place, range) in inside {
         let value = &object[range.clone()];
         let range = start + range.start..start + range.end;
-        match value.first() {
-            Some(b'{') => each(value, range.start, &place, depth + 1, visit),
-            Some(b'0'..=b'9') => {
-                let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                if let Some(number) = number {
-                    visit(&place, number, range);
-                }
-            }
-            _ => {}
+        visit(&place, value, range.clone());
+        if value.first() == Some(&b'{') {
+            each(value, range.start, &place, depth + 1, visit);
         }
+    }
+}
+
+/// A number that is not negative, to the last of its digits: sums of floats would have more than were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Number {
+    digits: u128,
+    /// How many of them are behind the point.
+    behind: u32,
+}
+
+impl Number {
+    /// `None` if it is none, or too long to be added to.
+    fn read(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?;
+        text.starts_with(|first: char| first.is_ascii_digit()).then_some(())?;
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: u128 = [whole, fraction].concat().parse().ok()?;
+        let behind = i64::try_from(fraction.len()).ok()? - i64::from(exponent.parse::<i32>().ok()?);
+        let more = u32::try_from(-behind.min(0)).ok()?;
+        let digits = digits.checked_mul(10_u128.checked_pow(more)?)?;
+        let behind = u32::try_from(behind.max(0)).ok()?;
+        let is_short = behind <= 24 && digits < u128::MAX / 1000;
+        is_short.then_some(Self { digits, behind })
+    }
+
+    /// The sum; if it is too long, it stays.
+    fn plus(self, other: Self) -> Self {
+        let behind = self.behind.max(other.behind);
+        let scaled = |number: Self| {
+            let factor = 10_u128.checked_pow(behind - number.behind)?;
+            number.digits.checked_mul(factor)
+        };
+        let sum = scaled(self).zip(scaled(other)).and_then(|(a, b)| a.checked_add(b));
+        sum.map_or(self, |digits| Self { digits, behind })
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.behind == 0 {
+            return write!(f, "{}", self.digits);
+        }
+        let behind = self.behind as usize;
+        let digits = format!("{:0>width$}", self.digits, width = behind + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - behind);
+        write!(f, "{whole}.{fraction}")
     }
 }

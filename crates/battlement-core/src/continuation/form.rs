@@ -11,6 +11,8 @@ use crate::Dialect;
 pub(super) struct Form {
     /// What an event of a stream means.
     pub(super) read: fn(&[u8]) -> Seen,
+    /// Whether an event that cannot be continued is a part of the answer, which would be missing without it.
+    pub(super) is_part: fn(&[u8]) -> bool,
     /// What an answer that is no stream has.
     pub(super) whole: fn(&[u8]) -> Option<Parts>,
     /// Where text is in an event that brings some, or in the one that brings the end.

@@ -8,6 +8,7 @@ use crate::request::{elements, members};
 
 pub(super) static FORM: Form = Form {
     read,
+    is_part,
     whole,
     text: TEXT,
     names: &["responseId", "modelVersion", "createTime"],
@@ -64,6 +65,17 @@ fn is_text(part: &[u8]) -> bool {
         };
     });
     is_text
+}
+
+fn is_part(data: &[u8]) -> bool {
+    let mut has_text = false;
+    let _is_array = get(data, PARTS).map(|parts| {
+        elements(parts, |part| {
+            let part = &parts[part];
+            has_text |= has(part, "text") && !has(part, "thought");
+        })
+    });
+    has_text || has(data, FORM.finish) || has(data, "promptFeedback/blockReason")
 }
 
 fn whole(body: &[u8]) -> Option<Parts> {

@@ -8,6 +8,7 @@ use crate::request::members;
 
 pub(super) static FORM: Form = Form {
     read,
+    is_part,
     whole,
     text: "choices/*/delta/content",
     names: &["id", "created", "model", "system_fingerprint", "provider"],
@@ -45,6 +46,10 @@ fn read(data: &[u8]) -> Seen {
         b"" => Seen::of(Kind::Aside),
         finish => Seen::end(finish),
     }
+}
+
+fn is_part(data: &[u8]) -> bool {
+    [FORM.text, FORM.finish, "choices/*/delta/refusal"].iter().any(|place| has(data, place))
 }
 
 /// Whether a message or a piece of one has text and nothing else that says anything.

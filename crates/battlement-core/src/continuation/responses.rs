@@ -9,6 +9,7 @@ use crate::request::members;
 
 pub(super) static FORM: Form = Form {
     read,
+    is_part,
     whole,
     text: "delta",
     names: &["response/id", "response/created_at", "response/model"],
@@ -62,6 +63,18 @@ fn read(data: &[u8]) -> Seen {
 /// Why a response has ended.
 fn reason(response: &[u8]) -> Option<&[u8]> {
     string(response, "incomplete_details/reason").or_else(|| string(response, "status"))
+}
+
+fn is_part(data: &[u8]) -> bool {
+    match string(data, "type").unwrap_or_default() {
+        b"response.output_text.delta" | b"response.refusal.delta" | b"response.refusal.done" => {
+            true
+        }
+        b"response.content_part.added" => {
+            string(data, "part/type") == Some(b"output_text") && has(data, "part/text")
+        }
+        _ => false,
+    }
 }
 
 fn whole(body: &[u8]) -> Option<Parts> {

@@ -57,6 +57,8 @@ struct Round {
     /// It has said that it is over.
     is_over: bool,
     is_error: bool,
+    /// It has a part that cannot be spliced, so that what follows would stand behind a hole.
+    is_foreign: bool,
     finish: Option<Box<str>>,
     /// Text that came with the end.
     tail: String,
@@ -185,6 +187,9 @@ impl Splicer {
 
     /// What an event means; whether it goes on as it is. What is made of it goes to `out`.
     fn judge(&mut self, raw: &[u8], out: &mut Vec<u8>) -> bool {
+        if self.round.is_foreign {
+            return false;
+        }
         let event = Event::read(raw);
         let data = event.data.trim_ascii();
         if data.is_empty() || data == b"[DONE]" {
@@ -205,6 +210,10 @@ impl Splicer {
             Kind::Foreign if self.is_first => self.give_up(),
             Kind::Item if self.is_first && !self.text.is_empty() => self.give_up(),
             Kind::Text if self.is_first && self.round.is_over => self.give_up(),
+            Kind::Foreign if (self.form.is_part)(data) => {
+                self.round.is_foreign = true;
+                false
+            }
             Kind::Foreign | Kind::Item | Kind::Aside => self.aside(raw, false),
             Kind::Text => {
                 let mut new = String::new();

@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::{
     Cause, Way,
+    future::form,
     settings::Settings,
     told::{Continued, Entry},
 };
@@ -27,6 +28,9 @@ use crate::{
     replay::Replay,
     retry::{ticket::tokens, why},
 };
+
+/// An output limit that every model takes.
+const SMALL: u64 = 4096;
 
 /// What it takes to ask for the rest.
 pub(super) struct Again<S> {
@@ -44,6 +48,8 @@ pub(super) struct Again<S> {
     last: u64,
     /// How much of the limit is used up by rounds that broke off, one after the other.
     used: u64,
+    /// A round has ended at its limit: begun again, the answer would end there again.
+    is_limited: bool,
     /// The limit of the last round, if it was raised.
     cap: Option<u64>,
 }
@@ -91,9 +97,19 @@ impl<S> Again<S> {
         replay: Replay,
         settings: Arc<Settings>,
     ) -> Self {
-        let continued = Continued::default();
-        let (asked, output, last, used, cap) = (0, 0, 0, 0, None);
-        Self { service, attempt, replay, settings, continued, asked, output, last, used, cap }
+        Self {
+            service,
+            attempt,
+            replay,
+            settings,
+            continued: Continued::default(),
+            asked: 0,
+            output: 0,
+            last: 0,
+            used: 0,
+            is_limited: false,
+            cap: None,
+        }
     }
 
     /// A round is over; what it has cost, or the text that came.
@@ -131,6 +147,7 @@ impl<S> Again<S> {
             Cause::Length => 0,
             Cause::Cut => self.used.saturating_add(self.last),
         };
+        self.is_limited |= cause == Cause::Length;
         for &way in &*self.settings.ways(cause) {
             let (parts, original) = self.original()?;
             let Some(asked) = self.asked(way, cause, &parts, &original, text) else { continue };
@@ -139,13 +156,20 @@ impl<S> Again<S> {
                 return None;
             }
             let response = self.send::<B, R>(parts, asked.body).await?;
-            let is_refused = response.status().is_client_error();
+            let is_refused = matches!(response.status().as_u16(), 400 | 422);
             if is_refused && way == Way::Prefill {
-                // A model that does not take it after all.
+                // A model that does not take it after all. What else may be wrong is so for every other way, too.
                 continue;
             }
             if !response.status().is_success() {
                 return None;
+            }
+            let (served, own) = (response.body().attempt().call().facts(), self.attempt.call());
+            if served.dialect != own.facts().dialect
+                || form(response.headers(), own.facts().stream).is_none()
+            {
+                // It cannot be joined, whatever it says.
+                continue;
             }
             if let Some(prefill) = asked.prefill {
                 // It may have been served by somebody else than was asked, who has answered anew.
@@ -155,7 +179,7 @@ impl<S> Again<S> {
                     continue;
                 }
             }
-            let round = self.continued.add();
+            let round = self.continued.rounds() + 1;
             self.attempt.call().report(&Event::Continued { round, way, cause });
             return Some(Begun { response, overlap: asked.overlap });
         }
@@ -195,8 +219,12 @@ impl<S> Again<S> {
         let (facts, dialect) = (call.facts(), call.facts().dialect?);
         let left = self.settings.tokens.saturating_sub(self.output).max(1);
         let cap = self.cap.or(facts.max_output_tokens);
+        let model = facts.model.as_deref().unwrap_or_default();
+        let most = models::limits(facts.provider, model).and_then(|known| known.output);
+        // Many refuse a limit above their own. So where that is not known, only one that is below all of them is set.
+        let own = most.map(|most| most.min(left)).or((left <= SMALL).then_some(left));
         // What was generated before it broke off is taken from the limit.
-        let rest = cap.map(|cap| cap.saturating_sub(self.used).clamp(1, left));
+        let rest = cap.map(|cap| cap.saturating_sub(self.used).clamp(1, left)).or(own);
         let limited = |body: Vec<u8>, cap: Option<u64>| {
             let edit = Edit { max_output_tokens: cap, ..Edit::default() };
             let edited = edit.apply(dialect, facts.provider, &body).ok()?;
@@ -214,14 +242,19 @@ impl<S> Again<S> {
                 let overlap = Some(Overlap::Blanks);
                 Some(Asked { body: limited(body, rest)?, prefill: None, overlap })
             }
-            Way::Restart if cause == Cause::Cut => {
+            Way::Restart if cause == Cause::Cut && !self.is_limited => {
                 let overlap = Some(Overlap::All);
-                Some(Asked { body: original.to_vec(), prefill: None, overlap })
+                // All of it is generated again.
+                let body = match cap.map(|cap| cap.min(left)).or(own) {
+                    Some(all) if facts.max_output_tokens != Some(all) => {
+                        limited(original.to_vec(), Some(all))?
+                    }
+                    _ => original.to_vec(),
+                };
+                Some(Asked { body, prefill: None, overlap })
             }
             Way::Raise if cause == Cause::Length && !facts.stream => {
                 let cap = cap?;
-                let model = facts.model.as_deref().unwrap_or_default();
-                let most = models::limits(facts.provider, model).and_then(|known| known.output);
                 let raised = cap.saturating_mul(4).min(left).min(most.unwrap_or(u64::MAX));
                 if raised <= cap {
                     return None;
@@ -250,6 +283,8 @@ impl<S> Again<S> {
         if parts.headers.contains_key(CONTENT_LENGTH) {
             parts.headers.insert(CONTENT_LENGTH, body.len().into());
         }
+        // It stands for the first request, whose answer would come again, or an error as the body is another.
+        parts.headers.remove("idempotency-key");
         let mut request = Request::from_parts(parts, B::from(body.clone()));
         let known = call.made_as(&request, &body, Some(call.facts().provider));
         let attempt = self.attempt.part(known);
@@ -286,6 +321,9 @@ where
     fn ask(mut self: Box<Self>, cause: Cause, text: String) -> Asking<R> {
         Box::pin(async move {
             let begun = self.again.next::<B, R>(cause, &text).await;
+            if begun.is_some() {
+                self.again.continued.add();
+            }
             (self as Box<dyn Rounds<R> + Send>, begun)
         })
     }

@@ -131,7 +131,8 @@ where
         if !passed.slice.is_empty() {
             self.ready.push_back(Frame::data(slice.slice(passed.slice)));
         }
-        self.splicer.diverged().is_none() && !self.splicer.is_full()
+        let is_lost = self.splicer.is_full() || self.splicer.is_foreign();
+        !is_lost && self.splicer.diverged().is_none()
     }
 
     fn push(&mut self, bytes: Vec<u8>) {

@@ -82,12 +82,12 @@ where
 }
 
 /// In which form an answer comes that may be continued.
-enum Form {
+pub(super) enum Form {
     Stream,
     Document,
 }
 
-fn form(headers: &HeaderMap, is_stream: bool) -> Option<Form> {
+pub(super) fn form(headers: &HeaderMap, is_stream: bool) -> Option<Form> {
     if headers.contains_key(CONTENT_ENCODING) {
         return None;
     }

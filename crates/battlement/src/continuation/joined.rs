@@ -56,6 +56,7 @@ where
             None => whole.replace(&body),
         }
         is_changed = true;
+        again.continued.add();
         again.note(&attempt, whole.text().get(known..).unwrap_or_default());
     }
     if !is_changed {

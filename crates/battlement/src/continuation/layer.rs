@@ -65,8 +65,8 @@ impl ContinuationLayer {
     }
 
     /// How many tokens all rounds together may generate: 32,768 unless told otherwise. No round begins beyond that, and the limit
-    /// of the last is lowered to what is left. A model that has got into a loop always stops at its limit, and this is what
-    /// ends it.
+    /// of the last is lowered to what is left. A request without one gets it where the limit of the model is known, or very little
+    /// is left. A model that has got into a loop always stops at its limit, and this is what ends it.
     pub fn tokens(mut self, tokens: u64) -> Self {
         self.settings.tokens = tokens;
         self

@@ -20,7 +20,8 @@ pub enum Way {
     Prefill,
     /// The same request again. What is known of its answer is left out, for as long as it is the same to the byte; then
     /// the call fails with [`Diverged`](super::Diverged). Models rarely say the same twice unless they are asked with a temperature of zero
-    /// or a seed, and all that was generated is paid for again. Only after a break: at a limit it would end at the same place.
+    /// or a seed, and all that was generated is paid for again. Only after a break, and if no round before has ended at a
+    /// limit: it would end there again.
     Restart,
     /// A further turn: the text so far as the answer of the model, and behind it the
     /// [wish](super::ContinuationLayer::wish) that it goes on. Every model takes that, and some begin with an apology, or

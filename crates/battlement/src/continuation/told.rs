@@ -29,8 +29,8 @@ impl Continued {
         self.0.load(Ordering::Acquire)
     }
 
-    pub(super) fn add(&self) -> u32 {
-        self.0.fetch_add(1, Ordering::AcqRel) + 1
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -56,6 +56,7 @@ impl Splicer {
     /// Whether a further round can go on where this one has ended.
     pub fn can_go_on(&self) -> bool {
         let is_text = !self.passes && !self.is_full && self.round.diverged.is_none();
+        let is_text = is_text && !self.round.is_foreign;
         let length = self.text.len() + self.round.tail.len();
         is_text && self.template.is_some() && length > 0 && length <= self.most
     }
@@ -63,6 +64,11 @@ impl Splicer {
     /// Whether there is more text than is kept, so that the present round cannot go on.
     pub fn is_full(&self) -> bool {
         self.is_full && !self.passes
+    }
+
+    /// Whether the present round, a further one, has a part that cannot be spliced; it is of no use from there on.
+    pub fn is_foreign(&self) -> bool {
+        self.round.is_foreign
     }
 
     /// How an answer that was begun again differs, if it does; the round is of no use from there on.
@@ -99,11 +105,13 @@ impl Splicer {
             return if is_over { Close::Ended(kept) } else { Close::Open(kept) };
         }
         let mut out = Vec::new();
-        if let Some(diverged) = self.round.diverged {
+        let round = mem::take(&mut self.round);
+        // A round that differs has no end for what was delivered, but one before it may have.
+        let is_good = round.finish.is_some() && !round.is_error && round.diverged.is_none();
+        if let Some(diverged) = round.diverged.filter(|_| self.before.is_none()) {
             return Close::Diverged(diverged);
         }
-        let round = mem::take(&mut self.round);
-        let ending = match (round.finish.is_some() && !round.is_error, self.before.take()) {
+        let ending = match (is_good, self.before.take()) {
             (true, _) => Ending { held: round.held, is_past: true },
             (false, Some(before)) => before,
             // The error of the last round is that of the answer.

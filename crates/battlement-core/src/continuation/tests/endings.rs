@@ -139,3 +139,47 @@ fn a_line_feed_that_is_late_changes_nothing_of_an_end() {
     };
     assert_eq!(close(&[]), close(&[1]));
 }
+
+#[test]
+fn what_differs_behind_a_limit_leaves_the_limit_as_the_end() {
+    for dialect in DIALECTS {
+        for more in [&[][..], &["a "]] {
+            let (mut splicer, mut out) = begin(dialect, false);
+            splicer.go_on(Overlap::Blanks);
+            out.extend(feed(&mut splicer, begun(dialect, "b", more).as_bytes(), &[]));
+            splicer.go_on(Overlap::All);
+            let again = stream(dialect, "c", &["Once ", "there was"], false);
+            out.extend(feed(&mut splicer, again.as_bytes(), &[]));
+            assert!(splicer.diverged().is_some());
+            out.extend(ended(splicer.close()));
+            assert_eq!(text_of(dialect, &out), ["Once upon ", &more.concat()].concat());
+            assert_eq!(verdict(dialect, &out).outcome, Outcome::Finished(FinishClass::Length));
+        }
+    }
+}
+
+#[test]
+fn a_part_that_cannot_be_spliced_is_the_end_of_its_round() {
+    let chunk = |choice: &str| format!("data: {{\"id\":\"b\",\"choices\":[{choice}]}}\n\n");
+    let dialect = Dialect::OpenAiChat;
+    let check = |choice: &str, text: &str, class| {
+        let (mut splicer, mut out) = begin(dialect, false);
+        splicer.go_on(Overlap::Blanks);
+        let round = begun(dialect, "b", &["a "]) + &chunk(choice);
+        let round = round + &begun(dialect, "b", &["time"]) + &end(dialect, "b", &[], false);
+        out.extend(feed(&mut splicer, round.as_bytes(), &[]));
+        out.extend(ended(splicer.close()));
+        assert_eq!(text_of(dialect, &out), text, "{choice}");
+        assert_eq!(verdict(dialect, &out).outcome, Outcome::Finished(class), "{choice}");
+    };
+    for part in [
+        r#"{"index":0,"delta":{"content":"x","reasoning_content":"hm"}}"#,
+        r#"{"index":0,"delta":{"refusal":"no"}}"#,
+        r#"{"index":0,"delta":{"tool_calls":[{}]},"finish_reason":"tool_calls"}"#,
+    ] {
+        check(part, "Once upon a ", FinishClass::Length);
+    }
+    // Thoughts alone are none of the answer.
+    let thought = r#"{"index":0,"delta":{"reasoning_content":"hm"}}"#;
+    check(thought, "Once upon a time", FinishClass::Complete);
+}

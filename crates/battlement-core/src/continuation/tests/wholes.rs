@@ -119,3 +119,32 @@ fn what_is_not_text_alone_is_not_read() {
     let thinks = r#"{"type":"message","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"a"}],"stop_reason":"max_tokens"}"#;
     assert!(Whole::read(Dialect::AnthropicMessages, thinks.as_bytes()).is_none());
 }
+
+#[test]
+fn counts_that_a_round_has_otherwise_are_there_once() {
+    let body = |id: &str, usage: &str| {
+        let body = answer(Dialect::OpenAiChat, id, "a", true);
+        let at = body.find("{\"prompt_tokens\"").unwrap();
+        format!("{}{{{usage}}}}}", &body[..at])
+    };
+    #[track_caller]
+    fn check(first: &str, second: &str, expected: &str) {
+        let mut whole = Whole::read(Dialect::OpenAiChat, first.as_bytes()).unwrap();
+        whole.join(second.as_bytes(), Overlap::Blanks).unwrap();
+        let body = String::from_utf8(whole.into_body()).unwrap();
+        let (_, usage) = body.split_once("\"usage\":").unwrap();
+        assert_eq!(usage, format!("{{{expected}}}}}"));
+    }
+    let check = |first: &str, second: &str, expected: &str| {
+        check(&body("a", first), &body("b", second), expected);
+    };
+    check(r#""n":null"#, r#""n":5"#, r#""n":5"#);
+    check(r#""n":1.5"#, r#""n":2"#, r#""n":3.5"#);
+    check(r#""cost":0.00123"#, r#""cost":2e-5"#, r#""cost":0.00125"#);
+    check(r#""n":1E2"#, r#""n":1"#, r#""n":101"#);
+    check(r#""n":"x""#, r#""n":5"#, r#""n":"x""#);
+    check(r#""n":-1"#, r#""n":5"#, r#""n":-1"#);
+    check(r#""n":{"m":1}"#, r#""n":5"#, r#""n":{"m":1}"#);
+    check(r#""a":1"#, r#""b":0.5"#, r#""b":0.5,"a":1"#);
+    check(r#""n":1e99"#, r#""n":1"#, r#""n":1e99"#);
+}

@@ -143,3 +143,71 @@ async fn what_was_prefilled_is_not_taken_from_somebody_who_answers_anew() {
     assert!(came.told.contains(&"continued 1 restart cut".into()), "{:?}", came.told);
     assert_eq!(second.alive(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_at_its_limit_is_not_begun_again() {
+    let again = stream(&["There was"], "stop");
+    let case = Case::new([stream(&["Once"], "length"), cut(&[" upon"]), again])
+        .with(|layer| layer.on_cut([Way::Restart]));
+    let came = case.call(asked(&stream_body())).await;
+    assert_eq!(came.text(), whole(&["Once", " upon"], "length", 1));
+    assert_eq!(case.bodies().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_another_reason_is_not_asked_for_in_another_way() {
+    for status in [401, 408, 429] {
+        let again = stream(&["Once", " upon"], "stop");
+        let case = Case::new([cut(&["Once"]), Answer::error(status, "no"), again])
+            .with(ContinuationLayer::cuts);
+        let came = case.call(asked(&stream_body())).await;
+        assert_eq!(came.error().code(), Code::Disconnected);
+        assert_eq!(case.bodies().len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_the_first_request_is_not_that_of_another() {
+    let case =
+        Case::new([cut(&["Once"]), stream(&[" upon"], "stop")]).with(ContinuationLayer::cuts);
+    let mut request = asked(&stream_body());
+    request.headers_mut().insert("idempotency-key", "mine".parse().unwrap());
+    case.call(request).await;
+    let has_key =
+        |request: &crate::testing::Arrived| request.headers.contains_key("idempotency-key");
+    let arrived: Vec<_> = case.provider.arrived().iter().map(has_key).collect();
+    assert_eq!(arrived, [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_of_a_request_without_a_limit_has_that_of_the_layer() {
+    let ask = async |request: fn(&str) -> Request<Full<Bytes>>, model: &str, tokens| {
+        let case = Case::new([cut(&["Once"]), stream(&["Once", " upon"], "stop")])
+            .with(|layer| layer.cuts().tokens(tokens));
+        let body = body(r#","stream":true"#).replace("\"m\"", &format!("\"{model}\""));
+        case.call(request(&body)).await;
+        case.bodies()[1].clone()
+    };
+    // Each has told of one or two.
+    let (prefill, restart) = (ask(asked, "m", 99).await, ask(asked_openai, "m", 99).await);
+    assert!(prefill.contains(r#"_tokens":9"#), "{prefill}");
+    assert!(restart.contains(r#"_tokens":9"#), "{restart}");
+    // One above what the model can do would be refused.
+    let unknown = ask(asked, "m", 100_000).await;
+    assert!(!unknown.contains("_tokens"), "{unknown}");
+    let known = ask(asked_openai, "gpt-4o", 100_000).await;
+    assert!(known.contains(r#"_tokens":16384"#), "{known}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_in_another_form_is_not_used() {
+    let stream = || stream(&[" upon"], "stop");
+    let document = Answer::new(200, "{}");
+    for second in [document, stream().header("content-encoding", "gzip")] {
+        let case = Case::new([cut(&["Once"]), second, super::stream(&["Once", " upon"], "stop")])
+            .with(ContinuationLayer::cuts);
+        let came = case.call(asked(&stream_body())).await;
+        assert_eq!(came.text(), whole(&["Once", " upon"], "stop", 1));
+        assert_eq!((came.rounds(), case.provider.alive()), (1, 0));
+    }
+}

@@ -75,6 +75,7 @@ async fn a_round_that_cannot_be_joined_leaves_the_answer_as_it_was() {
         let case = Case::new([says("a", "Once", "length"), second]);
         let came = case.call(asked(&body(""))).await;
         assert_eq!(came.text(), answer("a", "Once", "length", [10, 4, 14]));
+        assert_eq!(came.rounds(), 0);
         assert_eq!(case.provider.alive(), 0);
     }
 }
