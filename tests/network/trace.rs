@@ -29,6 +29,7 @@ impl Trace {
             }
             Event::Attempt { number, role } => format!("attempt {number} {role}"),
             Event::Waiting { layer, .. } => format!("waits for {layer}"),
+            Event::Waited => "has waited".to_owned(),
             Event::Rejected { code } => format!("rejected {code}"),
             Event::Head { status } => format!("head {status}"),
             Event::FirstOutput => "first output".to_owned(),
