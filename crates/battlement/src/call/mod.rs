@@ -54,12 +54,13 @@ mod key;
 mod layer;
 mod options;
 mod order;
+mod progress;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use attempt::Attempt;
-pub(crate) use attempt::{Errand, Progress};
+pub(crate) use attempt::Errand;
 pub use credential::Credential;
 #[cfg(feature = "cache")]
 pub(crate) use credential::Identity;
@@ -70,6 +71,7 @@ pub use layer::{CallLayer, Reads, ResponseFuture};
 pub use options::{Caching, Options, Tenant};
 use order::Passed;
 pub use order::{Misordered, Place, misordered};
+pub(crate) use progress::Progress;
 pub use read::Unreadable;
 pub(crate) use read::take_bytes;
 

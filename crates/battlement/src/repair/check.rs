@@ -259,15 +259,28 @@ fn inside(text: &str) -> Option<(&str, Value)> {
             return Some((code.trim(), value));
         }
     }
-    // A text can hold many brackets that begin nothing.
+    // A text can hold many brackets that begin nothing. What is inside of something that is no JSON is a part of the answer,
+    // and not the answer.
+    let mut from = 0;
     for (start, _) in text.match_indices(['{', '[']).take(16) {
+        if start < from {
+            continue;
+        }
         let rest = &text[start..];
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-        if let Some(Ok(value)) = values.next() {
-            return Some((&rest[..values.byte_offset()], value));
+        match values.next() {
+            Some(Ok(value)) => return Some((&rest[..values.byte_offset()], value)),
+            Some(Err(error)) => from = start + place(rest, &error),
+            None => {}
         }
     }
     None
+}
+
+/// How far a text was read before this was found.
+fn place(text: &str, error: &serde_json::Error) -> usize {
+    let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len);
+    before.sum::<usize>() + error.column()
 }
 
 #[cfg(test)]
@@ -287,5 +300,9 @@ mod tests {
         check("```rust\nfn f() {}\n```", Some("{}"));
         check("none", None);
         check("{\"a\":", None);
+        // A part is not the whole.
+        check("{\"items\":[{\"id\":1},],\"n\":2}", None);
+        check("{\n  \"items\": [\n    {\"id\": 1},\n  ]\n}", None);
+        check("{\"a\":,} so: {\"b\":1}", Some("{\"b\":1}"));
     }
 }
